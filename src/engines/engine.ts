@@ -1,0 +1,617 @@
+/**
+ * The roles that a database engine plays, and nothing else: no SQL, no driver, no behaviour. Everything
+ * above (migration, verification, app) talks to databases through these; everything that knows a dialect
+ * lives in engines/<engine>/. A role that an engine lacks is absent, and a difference between engines is a
+ * documented capability, never a test of the engine's name.
+ *
+ * Words: docs/architecture.md. Protocol: docs/protocol.md.
+ */
+import type { ConnectionTarget } from '../model/connection-target.js';
+import type { DatabaseSchema, EngineName } from '../model/database-schema.js';
+import type { Finding } from '../model/finding.js';
+import type { RelationId } from '../model/relation-id.js';
+import type { ServicePlan } from '../model/plan.js';
+
+/** Opaque outside its engine: an LSN, a GTID set, a trigger-log id. Text, so that it fits any checkpoint. */
+export type Position = string & { readonly position?: never };
+
+/** Which way a stream runs: legacy → service, or back. Each has its own publication, slot and checkpoint. */
+export type Direction = 'forward' | 'reverse';
+
+export interface Capabilities {
+  /** Changes of several relations in one transaction can be created and rolled back as DDL. Default true. */
+  readonly transactionalDdl: boolean;
+  /** How writes are refused: `lock` (PostgreSQL: locks held to the commit) or `control-row` (MySQL family). */
+  readonly fenceKind: 'lock' | 'control-row';
+  /** Several sessions can share one consistent view. */
+  readonly sharedSnapshots: boolean;
+  /** Log-based capture is available at all. */
+  readonly logCapture: boolean;
+  readonly triggerCapture: boolean;
+  /** A maximum safe number of parallel chunk streams; undefined: no bound of the engine's own. */
+  readonly maxParallelChunks?: number;
+}
+
+/** One engine (a literal entry of engines/registry.ts, loaded on first use). */
+export interface Engine {
+  readonly name: EngineName;
+  readonly capabilities: Capabilities;
+  /** All roles, for a process that may write. `owner` names who is at work, for the server's session list. */
+  open(target: ConnectionTarget, options: OpenOptions): Promise<Database>;
+  /** A session that the server itself holds read-only *and* that lacks every mutating role. */
+  openReadOnly(target: ConnectionTarget, options: OpenOptions): Promise<ReadOnlyDatabase>;
+  readonly ddl: Ddl;
+  readonly dumpReader?: DumpReader;
+}
+
+export interface OpenOptions {
+  readonly applicationName: string;
+  readonly signal?: AbortSignal;
+  /** Most connections this handle opens for itself (replication and lock sessions come on top). Default 4. */
+  readonly poolSize?: number;
+  /** Give up connecting after this long. Default 10 000. */
+  readonly connectTimeoutMs?: number;
+}
+
+export interface ReadOnlyDatabase {
+  readonly engine: EngineName;
+  readonly target: ConnectionTarget;
+  readonly capabilities: Capabilities;
+  readonly introspector: Introspector;
+  readonly checksum: Checksum;
+  readonly preflight: Preflight;
+  readonly workload?: WorkloadReader;
+  close(): Promise<void>;
+}
+
+export interface Database extends ReadOnlyDatabase {
+  readonly control: Control;
+  readonly ddlRunner: DdlRunner;
+  readonly snapshot: Snapshot;
+  readonly changes: ChangeSource;
+  readonly sink: SinkFactory;
+  readonly fence: Fence;
+}
+
+// ---------------------------------------------------------------- introspection
+
+export interface Introspector {
+  /** @param schemas undefined: every schema that is not the server's or dbps's own. */
+  read(options: IntrospectOptions): Promise<DatabaseSchema>;
+}
+
+export interface IntrospectOptions {
+  readonly schemas?: readonly string[];
+  readonly signal?: AbortSignal;
+}
+
+export interface DumpReader {
+  /** Never throws for a statement it cannot read: that becomes `unsupported` with its line. */
+  read(source: DumpSource): Promise<DatabaseSchema>;
+}
+
+export interface DumpSource {
+  readonly path: string;
+  readonly defaultSchema?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** Statements seen by the server, for boundaries drawn from use. */
+export interface WorkloadReader {
+  read(signal?: AbortSignal): Promise<readonly WorkloadStatement[]>;
+}
+
+export interface WorkloadStatement {
+  readonly sql: string;
+  readonly calls: number;
+  readonly totalMs: number;
+  readonly user?: string;
+}
+
+// ---------------------------------------------------------------- data definition
+
+/** A statement that is going to be run, with why and how to take it back: what --dry-run prints. */
+export interface Statement {
+  readonly sql: string;
+  readonly purpose: string;
+  /** SQL that undoes it, or null where nothing needs undoing. */
+  readonly undo: string | null;
+  /** Statements of one group run in one transaction where the engine can. */
+  readonly group: string;
+}
+
+/** Plans statements; runs nothing. Pure. */
+export interface Ddl {
+  quote(identifier: string): string;
+  /**
+   * The whole schema of a service on an empty database: schemas, extensions, types, sequences, tables with
+   * columns, keys, checks, indexes, foreign keys inside the service, views, routines, triggers, policies,
+   * grants, comments. In load order; `stage` says when during a migration each may exist (docs/protocol.md).
+   */
+  createService(plan: ServicePlan): readonly StagedStatement[];
+  /** Difference between two shapes of the same objects, as statements, empty when equal. */
+  alter(from: DatabaseSchema, to: DatabaseSchema): readonly Statement[];
+}
+
+/**
+ * `base`: before the copy (types, sequences, bare tables).
+ * `key`: the index that identifies rows (after a relation's chunks, before replay).
+ * `index`: non-unique indexes (may overlap the copy).
+ * `constraint`: other unique, exclusion and check constraints (after convergence, apply paused).
+ * `open`: foreign keys and user triggers, views and routines that need them (in or after the transaction that opens it).
+ */
+export type Stage = 'base' | 'key' | 'index' | 'constraint' | 'open';
+
+export interface StagedStatement extends Statement {
+  readonly stage: Stage;
+  readonly relation?: RelationId;
+}
+
+/** Runs planned statements, each group in one transaction that begins with the epoch check. */
+export interface DdlRunner {
+  run(statements: readonly Statement[], owner: Ownership, signal?: AbortSignal): Promise<void>;
+  /** @returns true when this call created the database. */
+  createDatabaseIfMissing(): Promise<boolean>;
+}
+
+// ---------------------------------------------------------------- identity
+
+/** Who writes: every transaction of dbps locks this service's epoch row first and aborts when it is not its own. */
+export interface Ownership {
+  readonly service: string;
+  readonly epoch: number;
+}
+
+/** dbps's own tables beside the data: epoch, checkpoint, barrier, chunk, heal and changed-key sets, spool. */
+export interface Control {
+  /** Idempotent, and safe when two processes race. Records the service's epoch row if missing. */
+  install(service: string): Promise<void>;
+  isInstalled(): Promise<boolean>;
+  /** Drops this service's rows; drops the schema with the last service's. */
+  remove(owner: Ownership): Promise<void>;
+  readEpoch(service: string): Promise<number | null>;
+  /** Raises the epoch and thereby waits for every open transaction of a former owner. */
+  raiseEpoch(owner: Ownership): Promise<void>;
+  /** Commits a barrier row with a fresh nonce; seeing it on the other side proves everything before it arrived. */
+  writeBarrier(owner: Ownership, nonce: string): Promise<void>;
+  readCheckpoint(service: string, direction: Direction): Promise<Checkpoint | null>;
+}
+
+/** The last position durably applied, with everything that must match before streaming may go on from it. */
+export interface Checkpoint {
+  readonly service: string;
+  readonly direction: Direction;
+  readonly epoch: number;
+  /** Applied to the data. */
+  readonly applied: Position;
+  /** Received and durable (equals `applied` unless changes are spooled during a copy). */
+  readonly received: Position;
+  /** Identity of the source: system identifier, timeline, slot or server id, and a nonce of dbps's own. */
+  readonly source: Readonly<Record<string, string>>;
+  readonly updatedAt: string;
+}
+
+// ---------------------------------------------------------------- relations on the move
+
+/** How one relation is read here and written there. Column lists leave generated columns out. */
+export interface RelationMap {
+  /** Name in legacy and in the service; equal unless the plan says otherwise. */
+  readonly source: RelationId;
+  readonly target: RelationId;
+  readonly columns: readonly ColumnMap[];
+  /** Columns of the key (replica identity, or the primary key under FULL), in key order, by source name. */
+  readonly key: readonly string[];
+  /** Leaves of a partitioned relation or inheritance parent in the source; [source] otherwise. */
+  readonly leaves: readonly RelationId[];
+  /** Unique keys other than `key` exist or a constraint is deferrable: merged batches may have to be unmerged. */
+  readonly hasOtherUniqueness: boolean;
+}
+
+export interface ColumnMap {
+  readonly name: string;
+  readonly target: string;
+  readonly sourceType: string;
+  readonly targetType: string;
+}
+
+// ---------------------------------------------------------------- copy
+
+/** A half-open range of the key, `null` = unbounded, in the engine's canonical text per key column. */
+export interface Chunk {
+  readonly relation: RelationId;
+  readonly index: number;
+  readonly from: readonly string[] | null;
+  readonly to: readonly string[] | null;
+  readonly estimatedRows: number;
+}
+
+/** Bytes between equal engines (`binary` when all column types are the same, else `text`), rows across engines. */
+export type ChunkFormat = 'postgres-binary' | 'postgres-text' | 'mysql-load' | 'rows';
+
+export interface Snapshot {
+  readonly formats: readonly ChunkFormat[];
+  /** Splits by key into ranges of about `rowsPerChunk`; a relation without rows gives one chunk. Resumable: same input, same cuts is NOT promised. */
+  planChunks(map: RelationMap, rowsPerChunk: number, signal?: AbortSignal): Promise<readonly Chunk[]>;
+  /**
+   * Blocks until every transaction that could have committed before capture began is visible (docs/protocol.md, copy).
+   */
+  waitUntilVisible(since: string, signal?: AbortSignal): Promise<void>;
+  /** Token for waitUntilVisible: who was running when capture began. */
+  currentSnapshot(): Promise<string>;
+  readChunk(map: RelationMap, chunk: Chunk, format: ChunkFormat, signal?: AbortSignal): Promise<ChunkReader>;
+  /** One row by key, as chunks of one: used by the heal set. */
+  readKeys(
+    map: RelationMap,
+    keys: readonly Key[],
+    format: ChunkFormat,
+    signal?: AbortSignal,
+  ): Promise<ChunkReader>;
+}
+
+export interface ChunkReader {
+  readonly format: ChunkFormat;
+  /** Buffers for byte formats; arrays of rows for `rows`. */
+  readonly data: AsyncIterable<Buffer | readonly (readonly Value[])[]>;
+  /** After `data` ended: the source's insert position, and what was read. */
+  finish(): Promise<{ readonly position: Position; readonly rows: number }>;
+  cancel(): Promise<void>;
+}
+
+// ---------------------------------------------------------------- changes
+
+/** A column's value in the engine's canonical text; null is SQL NULL; UNCHANGED: stored out of line and not in the log. */
+export const UNCHANGED: unique symbol = Symbol('unchanged out-of-line value');
+export type Value = string | null | typeof UNCHANGED;
+export type Key = readonly string[];
+
+export type Change =
+  /** `values` in the order of the map's columns. */
+  | { readonly kind: 'insert'; readonly map: RelationMap; readonly values: readonly Value[] }
+  /** `oldKey` only when the key changed. */
+  | {
+      readonly kind: 'update';
+      readonly map: RelationMap;
+      readonly values: readonly Value[];
+      readonly oldKey: Key | null;
+    }
+  | { readonly kind: 'delete'; readonly map: RelationMap; readonly key: Key }
+  /** A leaf's truncate names the leaf; restart identity and cascade as in the log. */
+  | {
+      readonly kind: 'truncate';
+      readonly maps: readonly RelationMap[];
+      readonly leaves: readonly RelationId[];
+    };
+
+/** A committed transaction of the source, in commit order; large ones arrive in several pieces, `last` on the final one. */
+export interface ChangeTransaction {
+  readonly commit: Position;
+  /** Where streaming goes on after it. */
+  readonly end: Position;
+  readonly committedAtMs: number;
+  /** True when it began with a change of dbps's checkpoint or chunk table: written by dbps, not by an application. */
+  readonly isOwn: boolean;
+  readonly changes: readonly Change[];
+  readonly barriers: readonly string[];
+  readonly last: boolean;
+  /** Bytes in the log's form, for budgets and rates. */
+  readonly bytes: number;
+}
+
+export interface StreamIdentity {
+  readonly service: string;
+  readonly direction: Direction;
+}
+
+export interface ChangeSource {
+  /** Makes the publication, then the slot (idempotent); returns the position where streaming begins, and the source identity. */
+  prepare(
+    stream: StreamIdentity,
+    maps: readonly RelationMap[],
+    owner: Ownership,
+    signal?: AbortSignal,
+  ): Promise<PreparedCapture>;
+  /** Refuses (RefusedError) when the start would skip: checkpoint below what was confirmed, lost slot, another system or timeline. */
+  stream(options: StreamOptions): Promise<ChangeStream>;
+  /** null when there is no such capture. */
+  status(stream: StreamIdentity): Promise<CaptureStatus | null>;
+  /** Idempotent: drops publication and slot. */
+  teardown(stream: StreamIdentity, owner: Ownership): Promise<void>;
+  currentPosition(): Promise<Position>;
+  /** GTID sets are only partly ordered: ask, never compare. */
+  reached(current: Position, target: Position): boolean;
+  /** Bytes between two positions, null where the engine cannot say. */
+  distance(from: Position, to: Position): number | null;
+}
+
+export interface PreparedCapture {
+  readonly start: Position;
+  readonly identity: Readonly<Record<string, string>>;
+  /** False when it had been there already. */
+  readonly created: boolean;
+}
+
+export interface CaptureStatus {
+  readonly isActive: boolean;
+  readonly confirmed: Position;
+  /** Log kept because of it, bytes; null where unknown. */
+  readonly retainedBytes: number | null;
+  readonly isLost: boolean;
+  readonly identity: Readonly<Record<string, string>>;
+}
+
+export interface StreamOptions {
+  readonly stream: StreamIdentity;
+  readonly maps: readonly RelationMap[];
+  readonly checkpoint: Checkpoint;
+  readonly signal: AbortSignal;
+  /** Pieces of a large transaction are cut at about this many changes. Default 20 000. */
+  readonly maxChanges?: number;
+}
+
+/** Pull-based, so that a slow target slows the socket: nothing is buffered without bound. */
+export interface ChangeStream extends AsyncIterable<ChangeTransaction> {
+  /** Only what is durable on the other side. */
+  acknowledge(position: Position): void;
+  /** The log's head as last told by the server. */
+  readonly head: Position;
+  /** An idle position that can be made durable and then acknowledged (keep-alives), or null. */
+  idlePosition(): Position | null;
+  close(): Promise<void>;
+}
+
+// ---------------------------------------------------------------- sink
+
+export interface SinkFactory {
+  /** Writes of one service and direction, under one owner's epoch. */
+  open(options: SinkOptions): Promise<Sink>;
+}
+
+export interface SinkOptions {
+  readonly stream: StreamIdentity;
+  readonly owner: Ownership;
+  readonly maps: readonly RelationMap[];
+}
+
+export interface Sink {
+  readonly formats: readonly ChunkFormat[];
+  /** First call for a stream: writes the checkpoint row. */
+  begin(capture: PreparedCapture): Promise<Checkpoint>;
+  checkpoint(): Promise<Checkpoint>;
+
+  /** One transaction: epoch, the chunk's mark and progress, the rows. A chunk already there is skipped. */
+  writeChunk(
+    map: RelationMap,
+    chunk: Chunk,
+    reader: ChunkReader,
+    signal?: AbortSignal,
+  ): Promise<{ readonly rows: number; readonly bytes: number }>;
+  copyProgress(): Promise<readonly CopyProgress[]>;
+  /** Records the planned chunks of a relation once, so that a resumed copy uses the same cuts. */
+  recordChunks(map: RelationMap, chunks: readonly Chunk[]): Promise<readonly Chunk[]>;
+  /** Removes rows and progress of one relation, to copy it again. */
+  resetRelation(map: RelationMap): Promise<void>;
+
+  /** Durable without being applied; advances `received`. */
+  spool(transactions: readonly ChangeTransaction[], received: Position): Promise<void>;
+  /** Spooled transactions in order; consumed ones are removed as the checkpoint passes them. */
+  readSpool(signal?: AbortSignal): AsyncIterable<ChangeTransaction>;
+
+  /** One target transaction (all pieces of a large one): mark and checkpoint first, then net changes, then the changed keys. */
+  apply(batch: ApplyBatch): Promise<ApplyOutcome>;
+  /** Persists an idle position without data. */
+  advance(position: Position): Promise<void>;
+
+  readonly heal: KeySet;
+  readonly changed: KeySet;
+  /** Rewrites the rows of heal keys as read from the source and clears them from the set, in one transaction. */
+  healRows(map: RelationMap, keys: readonly Key[], reader: ChunkReader): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface CopyProgress {
+  readonly relation: RelationId;
+  readonly chunks: number;
+  readonly done: number;
+  readonly rows: number;
+  readonly bytes: number;
+  /** The greatest of its chunks' source positions; null until one is done. */
+  readonly position: Position | null;
+}
+
+export interface ApplyBatch {
+  readonly transactions: AsyncIterable<ChangeTransaction> | Iterable<ChangeTransaction>;
+  readonly end: Position;
+  /** Until convergence an update that finds no row, or a key change, goes to the heal set. */
+  readonly isConverged: boolean;
+}
+
+export interface ApplyOutcome {
+  readonly changes: number;
+  readonly statements: number;
+  /** True when a unique violation made it apply in source order instead of merged. */
+  readonly wasUnmerged: boolean;
+}
+
+/** A durable set of row keys beside the checkpoint. */
+export interface KeySet {
+  size(): Promise<number>;
+  take(map: RelationMap, limit: number): Promise<readonly Key[]>;
+  /** Keys handled, if they have not been added again since they were taken. */
+  remove(map: RelationMap, keys: readonly Key[]): Promise<void>;
+}
+
+// ---------------------------------------------------------------- verification
+
+export interface Checksum {
+  /** How each column is compared, and which cannot be: both sides are asked, the weaker decides. */
+  method(map: RelationMap, peer: EngineName): ChecksumMethod;
+  /** Cuts for comparison from this side's data; half-open, together covering everything. */
+  ranges(map: RelationMap, rowsPerChunk: number, signal?: AbortSignal): Promise<readonly Chunk[]>;
+  /** Row count and an order-free hash of one range. `side` says whose column names and relation to use. */
+  hash(
+    map: RelationMap,
+    chunk: Chunk,
+    method: ChecksumMethod,
+    side: 'source' | 'target',
+    signal?: AbortSignal,
+  ): Promise<RangeHash>;
+  count(map: RelationMap, side: 'source' | 'target', signal?: AbortSignal): Promise<number>;
+  /** Keys with a hash each, in key order: bisection ends here. */
+  rowHashes(
+    map: RelationMap,
+    chunk: Chunk,
+    method: ChecksumMethod,
+    side: 'source' | 'target',
+    signal?: AbortSignal,
+  ): Promise<readonly RowHash[]>;
+  /** Canonical text of whole rows, to show and to repair. */
+  rows(
+    map: RelationMap,
+    keys: readonly Key[],
+    side: 'source' | 'target',
+    signal?: AbortSignal,
+  ): Promise<readonly ComparedRow[]>;
+  /** SQL of this engine that makes this side's row equal to `values` (null: delete it). */
+  repairSql(
+    map: RelationMap,
+    key: Key,
+    values: readonly (string | null)[] | null,
+    side: 'source' | 'target',
+  ): string;
+  orphans(reference: OrphanQuery, limit: number, signal?: AbortSignal): Promise<OrphanResult>;
+  sequences(ids: readonly RelationId[], signal?: AbortSignal): Promise<readonly SequenceState[]>;
+}
+
+export interface ChecksumMethod {
+  readonly name: string;
+  readonly columns: readonly {
+    readonly column: string;
+    readonly by: 'hash' | 'text';
+    readonly note?: string;
+  }[];
+  /** Columns left out, each with the reason: always shown. */
+  readonly notCompared: readonly { readonly column: string; readonly reason: string }[];
+}
+
+export interface RangeHash {
+  readonly rows: number;
+  readonly hash: string;
+}
+
+export interface RowHash {
+  readonly key: Key;
+  readonly hash: string;
+}
+
+export interface ComparedRow {
+  readonly key: Key;
+  readonly values: readonly (string | null)[];
+}
+
+export interface OrphanQuery {
+  readonly child: RelationId;
+  readonly childColumns: readonly string[];
+  readonly parent: RelationId;
+  readonly parentColumns: readonly string[];
+}
+
+export interface OrphanResult {
+  readonly count: number;
+  readonly sample: readonly Key[];
+}
+
+export interface SequenceState {
+  readonly id: RelationId;
+  /** Next value it would give, as text. */
+  readonly next: string;
+  readonly increment: string;
+  readonly minimum: string;
+  readonly maximum: string;
+  readonly cache: string;
+}
+
+// ---------------------------------------------------------------- fence and cutover
+
+/** Observed, not remembered: what the database itself says about who may write. */
+export interface FenceState {
+  readonly relation: RelationId;
+  readonly state: 'absent' | 'open' | 'closed' | 'damaged';
+  readonly detail?: string;
+}
+
+export interface Fence {
+  observe(service: string, relations: readonly RelationId[]): Promise<readonly FenceState[]>;
+  /** Puts the service's relations behind a closed fence at once (the target, before anything owns it). */
+  close(owner: Ownership, relations: readonly RelationId[], options: FenceOptions): Promise<void>;
+  /** By body swap: nobody waits. Enables user triggers and restores what closing took away, in one transaction. */
+  open(owner: Ownership, relations: readonly RelationId[], options: FenceOptions): Promise<void>;
+  /** Removes it in small retries. Idempotent. */
+  remove(owner: Ownership, relations: readonly RelationId[]): Promise<void>;
+  /** One session that holds writers of all relations waiting until it commits or dies. */
+  hold(owner: Ownership, relations: readonly RelationId[], options: HoldOptions): Promise<HeldFence>;
+  /** Zero-row writes as the given role, rolled back: proves that writing works, or names what refuses. */
+  proveWritable(
+    relations: readonly RelationId[],
+    role?: string,
+  ): Promise<readonly { readonly relation: RelationId; readonly error: string }[]>;
+}
+
+export interface FenceOptions {
+  /** Session user that passes: the applier's. */
+  readonly applier: string;
+  readonly lockTimeoutMs: number;
+  /** What the error tells an application that is refused. */
+  readonly message: string;
+}
+
+export interface HoldOptions extends FenceOptions {
+  /** The server ends the session (and with it the locks) when dbps is silent this long. */
+  readonly pauseBudgetMs: number;
+  readonly attempts: number;
+  readonly signal?: AbortSignal;
+}
+
+/** From here writers wait; nobody gets an error. Dropping it is a rollback by the server. */
+export interface HeldFence {
+  readonly heldSinceMs: number;
+  readonly attempts: number;
+  /** Relations with all descendants, listed behind the locks. */
+  readonly relations: readonly RelationId[];
+  /** The schema as it stands under the locks. */
+  fingerprint(): Promise<string>;
+  /**
+   * The commit point, one transaction: fence triggers, sequences fenced, ownership by compare-and-set with the epoch, the
+   * reverse checkpoint stored, COMMIT. Resolves only when the outcome is known; a lost answer is settled by reading the row.
+   */
+  commit(commitPoint: CommitPoint): Promise<'committed' | 'not-committed'>;
+  rollback(): Promise<void>;
+}
+
+export interface CommitPoint {
+  readonly newOwner: 'legacy' | 'service';
+  readonly expectedOwner: 'legacy' | 'service';
+  /** Where the opposite stream starts. */
+  readonly reverseStart: Checkpoint;
+  readonly sequences: readonly RelationId[];
+}
+
+// ---------------------------------------------------------------- preflight
+
+/** Reads facts and judges them; a check that could not look says so (that is not a problem found). */
+export interface Preflight {
+  checks(request: PreflightRequest): Promise<readonly PreflightCheck[]>;
+}
+
+export interface PreflightRequest {
+  readonly role: 'source' | 'target';
+  readonly relations: readonly RelationId[];
+  readonly service?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface PreflightCheck {
+  readonly name: string;
+  readonly outcome: 'ok' | 'problem' | 'skipped' | 'unknown';
+  readonly detail: string;
+  readonly finding?: Finding;
+}

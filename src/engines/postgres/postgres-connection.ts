@@ -1,0 +1,172 @@
+/**
+ * Sessions on PostgreSQL, all alike: values come as the server's own text (no Date, no rounding), and the settings that shape
+ * text are pinned, so that the same value reads the same on every server.
+ */
+import pg from 'pg';
+import type { ConnectionTarget } from '../../model/connection-target.js';
+import { RefusedError } from '../../model/errors.js';
+import type { OpenOptions, Ownership } from '../engine.js';
+
+/** Every value as text: parsing is for whoever needs a number. */
+const AS_TEXT: pg.CustomTypesConfig = { getTypeParser: () => (value: string) => value };
+
+/** Settings that shape values as text; `search_path` is empty so that every name is written in full. */
+const PINNED = {
+  datestyle: 'ISO, YMD',
+  intervalstyle: 'postgres',
+  timezone: 'UTC',
+  extra_float_digits: '3',
+  bytea_output: 'hex',
+  client_encoding: 'UTF8',
+  standard_conforming_strings: 'on',
+  search_path: 'pg_catalog',
+} as const;
+
+export interface SessionOptions extends OpenOptions {
+  readonly replication?: boolean;
+  /** Further settings for the session's whole life. */
+  readonly settings?: Readonly<Record<string, string>>;
+  readonly readOnly?: boolean;
+}
+
+export async function clientConfig(
+  target: ConnectionTarget,
+  options: SessionOptions,
+): Promise<pg.ClientConfig> {
+  const settings: Record<string, string> = { ...PINNED, ...options.settings };
+  if (options.readOnly === true) settings['default_transaction_read_only'] = 'on';
+  const startup = Object.entries(settings).map(
+    ([name, value]) => `-c ${name}=${value.replaceAll(/([\\ ])/g, '\\$1')}`,
+  );
+  const { tls } = target;
+  return {
+    host: target.host,
+    port: target.port,
+    user: target.user,
+    database: target.database,
+    password: (await target.revealPassword()) ?? '',
+    ssl:
+      tls === false
+        ? false
+        : {
+            rejectUnauthorized: tls.verify,
+            ...(tls.ca !== undefined && { ca: tls.ca }),
+            ...(tls.cert !== undefined && { cert: tls.cert }),
+            ...(tls.key !== undefined && { key: tls.key }),
+          },
+    application_name: options.applicationName,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
+    keepAlive: true,
+    types: AS_TEXT,
+    options: [
+      ...startup,
+      ...(target.parameters['options'] === undefined ? [] : [target.parameters['options']]),
+    ].join(' '),
+    ...(options.replication === true && { replication: 'database' }),
+  };
+}
+
+/** One session of its own: replication, locks, COPY. The caller ends it. */
+export async function openSession(target: ConnectionTarget, options: SessionOptions): Promise<pg.Client> {
+  const client = new pg.Client(await clientConfig(target, options));
+  // A lost connection rejects the query under way; without a listener the same loss would also end the process.
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
+}
+
+/** A few interchangeable sessions for short work. */
+export class SessionPool {
+  readonly #pool: pg.Pool;
+
+  private constructor(pool: pg.Pool) {
+    this.#pool = pool;
+    this.#pool.on('error', () => undefined);
+  }
+
+  static async open(target: ConnectionTarget, options: SessionOptions): Promise<SessionPool> {
+    const config = await clientConfig(target, options);
+    const pool = new pg.Pool({
+      ...config,
+      password: async () => (await target.revealPassword()) ?? '',
+      max: options.poolSize ?? 4,
+      idleTimeoutMillis: 10_000,
+    });
+    const opened = new SessionPool(pool);
+    try {
+      await opened.use(async () => undefined);
+    } catch (error) {
+      await opened.close();
+      throw error;
+    }
+    return opened;
+  }
+
+  async use<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect();
+    // A session lost while it is out must not end the process: the query under way rejects.
+    const ignore = () => undefined;
+    client.on('error', ignore);
+    let broken: boolean | Error = false;
+    try {
+      return await work(client);
+    } catch (error) {
+      broken = error instanceof Error && !('severity' in error) ? error : false;
+      throw error;
+    } finally {
+      client.off('error', ignore);
+      client.release(broken);
+    }
+  }
+
+  async query<R extends pg.QueryResultRow>(sql: string, values?: readonly unknown[]): Promise<R[]> {
+    return this.use(async (client) => (await client.query<R>(sql, values as unknown[])).rows);
+  }
+
+  /** A transaction that anyone may run: reads, or dbps's own bookkeeping before there is an owner. */
+  async transaction<T>(work: (client: pg.PoolClient) => Promise<T>, begin = 'BEGIN'): Promise<T> {
+    return this.use(async (client) => {
+      await client.query(begin);
+      try {
+        const result = await work(client);
+        await client.query('COMMIT');
+        return result;
+      } catch (error) {
+        await client.query('ROLLBACK').catch(() => undefined);
+        throw error;
+      }
+    });
+  }
+
+  /** A transaction of the lease's holder: see lockEpoch. */
+  async ownedTransaction<T>(owner: Ownership, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    return this.transaction(async (client) => {
+      await lockEpoch(client, owner);
+      return work(client);
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end();
+  }
+}
+
+/**
+ * First statement of every transaction that dbps writes, on either database. Shared, so that a runner's own sessions work side
+ * by side; a take-over raises the row and so waits for all of them. A late chunk of a dead runner stops here instead of
+ * bringing a deleted row back (docs/protocol.md, identity).
+ */
+export async function lockEpoch(client: Pick<pg.ClientBase, 'query'>, owner: Ownership): Promise<void> {
+  const { rows } = await client.query<{ epoch: string }>(
+    'SELECT epoch FROM dbps.epoch WHERE service = $1 FOR SHARE',
+    [owner.service],
+  );
+  const found = rows[0]?.epoch;
+  if (found !== String(owner.epoch)) {
+    throw new RefusedError({
+      code: 'DBPS_E301',
+      message: `${owner.service} was taken over: this runner holds epoch ${owner.epoch}, the database ${found ?? 'no longer knows the service'}`,
+      hint: `dbps status ${owner.service}`,
+    });
+  }
+}

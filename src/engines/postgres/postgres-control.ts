@@ -1,0 +1,197 @@
+/**
+ * dbps's own tables, beside the data in both databases. `checkpoint` and `chunk` are in every publication: a transaction that
+ * begins with a change of either was written by dbps and is dropped by the opposite direction. `barrier` is too, so that a marker
+ * row travels like any other. The rest stays where it is.
+ */
+import type pg from 'pg';
+import type { Checkpoint, Control, Direction, Ownership } from '../engine.js';
+import { lockEpoch, type SessionPool } from './postgres-connection.js';
+
+const TABLES = `
+CREATE SCHEMA IF NOT EXISTS dbps;
+CREATE TABLE IF NOT EXISTS dbps.epoch (
+  service text PRIMARY KEY,
+  epoch bigint NOT NULL
+);
+CREATE TABLE IF NOT EXISTS dbps.checkpoint (
+  service text NOT NULL,
+  direction text NOT NULL CHECK (direction IN ('forward', 'reverse')),
+  epoch bigint NOT NULL,
+  applied text NOT NULL,
+  received text NOT NULL,
+  source jsonb NOT NULL,
+  -- Raised by every transaction, so that each begins with a change of this row even when no position moves.
+  mark bigint NOT NULL DEFAULT 0,
+  updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (service, direction)
+);
+CREATE TABLE IF NOT EXISTS dbps.barrier (
+  service text NOT NULL,
+  nonce text NOT NULL,
+  at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (service, nonce)
+);
+-- Planned ranges and what became of them; the row changes in the transaction that writes the chunk.
+CREATE TABLE IF NOT EXISTS dbps.chunk (
+  service text NOT NULL,
+  relation text NOT NULL,
+  index integer NOT NULL,
+  key_from jsonb,
+  key_to jsonb,
+  estimated_rows bigint NOT NULL,
+  is_done boolean NOT NULL DEFAULT false,
+  rows bigint NOT NULL DEFAULT 0,
+  bytes bigint NOT NULL DEFAULT 0,
+  position text,
+  PRIMARY KEY (service, relation, index)
+);
+CREATE TABLE IF NOT EXISTS dbps.heal_key (
+  service text NOT NULL,
+  relation text NOT NULL,
+  key jsonb NOT NULL,
+  PRIMARY KEY (service, relation, key)
+);
+-- Keys of changed rows since they were last verified; the generation tells a key changed again from one already checked.
+CREATE TABLE IF NOT EXISTS dbps.changed_key (
+  service text NOT NULL,
+  direction text NOT NULL,
+  relation text NOT NULL,
+  key jsonb NOT NULL,
+  generation bigint NOT NULL,
+  PRIMARY KEY (service, direction, relation, key)
+);
+-- Changes received while the copy runs: durable, so that the log need not be kept.
+CREATE TABLE IF NOT EXISTS dbps.spool (
+  service text NOT NULL,
+  direction text NOT NULL,
+  seq bigint NOT NULL,
+  end_position text NOT NULL,
+  payload bytea NOT NULL,
+  PRIMARY KEY (service, direction, seq)
+);
+-- The route and who owns the writes. In legacy it is the truth and its change is the commit point; the service database holds a copy.
+CREATE TABLE IF NOT EXISTS dbps.route (
+  service text PRIMARY KEY,
+  owner text NOT NULL CHECK (owner IN ('legacy', 'service')),
+  read_share integer NOT NULL DEFAULT 0 CHECK (read_share BETWEEN 0 AND 100),
+  read_relations jsonb NOT NULL DEFAULT '[]',
+  epoch bigint NOT NULL,
+  revision bigint NOT NULL DEFAULT 1,
+  updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+-- What a closing fence took away, to be put back when it opens: foreign keys, trigger states, sequence bounds.
+CREATE TABLE IF NOT EXISTS dbps.fence_memory (
+  service text NOT NULL,
+  kind text NOT NULL,
+  subject text NOT NULL,
+  restore text NOT NULL,
+  PRIMARY KEY (service, kind, subject)
+);
+`;
+
+/** Tables whose change at the head of a transaction marks it as dbps's own. */
+export const MARK_TABLES = ['checkpoint', 'chunk'] as const;
+/** Tables of dbps that are in every publication. */
+export const PUBLISHED_TABLES = [...MARK_TABLES, 'barrier'] as const;
+
+interface CheckpointRow {
+  service: string;
+  direction: Direction;
+  epoch: string;
+  applied: string;
+  received: string;
+  source: string;
+  updated_at: string;
+}
+
+export class PostgresControl implements Control {
+  constructor(readonly pool: SessionPool) {}
+
+  async install(service: string): Promise<void> {
+    await this.pool.transaction(async (client) => {
+      // Two first commands at once: IF NOT EXISTS alone still races inside the catalogue.
+      await client.query("SELECT pg_advisory_xact_lock(hashtextextended('dbps.install', 0))");
+      await client.query(TABLES);
+      await client.query('INSERT INTO dbps.epoch VALUES ($1, 0) ON CONFLICT DO NOTHING', [service]);
+    });
+  }
+
+  async isInstalled(): Promise<boolean> {
+    const rows = await this.pool.query<{ found: string }>(
+      "SELECT to_regclass('dbps.epoch') IS NOT NULL AS found",
+    );
+    return rows[0]?.found === 't';
+  }
+
+  async remove(owner: Ownership): Promise<void> {
+    await this.pool.ownedTransaction(owner, async (client) => {
+      await client.query("SELECT pg_advisory_xact_lock(hashtextextended('dbps.install', 0))");
+      for (const table of [
+        'checkpoint',
+        'barrier',
+        'chunk',
+        'heal_key',
+        'changed_key',
+        'spool',
+        'route',
+        'fence_memory',
+        'epoch',
+      ]) {
+        await client.query(`DELETE FROM dbps.${table} WHERE service = $1`, [owner.service]);
+      }
+      const { rows } = await client.query<{ n: string }>('SELECT count(*) AS n FROM dbps.epoch');
+      if (rows[0]?.n === '0') await client.query('DROP SCHEMA dbps CASCADE');
+    });
+  }
+
+  async readEpoch(service: string): Promise<number | null> {
+    if (!(await this.isInstalled())) return null;
+    const rows = await this.pool.query<{ epoch: string }>('SELECT epoch FROM dbps.epoch WHERE service = $1', [
+      service,
+    ]);
+    return rows[0] === undefined ? null : Number(rows[0].epoch);
+  }
+
+  async raiseEpoch(owner: Ownership): Promise<void> {
+    await this.pool.query(
+      `INSERT INTO dbps.epoch VALUES ($1, $2)
+       ON CONFLICT (service) DO UPDATE SET epoch = excluded.epoch WHERE epoch.epoch < excluded.epoch`,
+      [owner.service, owner.epoch],
+    );
+    // Raised by us, or higher already: the second is somebody else's lease.
+    await this.pool.transaction((client) => lockEpoch(client, owner));
+  }
+
+  async writeBarrier(owner: Ownership, nonce: string): Promise<void> {
+    await this.pool.ownedTransaction(owner, async (client) => {
+      await client.query('INSERT INTO dbps.barrier (service, nonce) VALUES ($1, $2)', [owner.service, nonce]);
+    });
+  }
+
+  async readCheckpoint(service: string, direction: Direction): Promise<Checkpoint | null> {
+    return this.pool.use((client) => readCheckpoint(client, service, direction));
+  }
+}
+
+export async function readCheckpoint(
+  client: Pick<pg.ClientBase, 'query'>,
+  service: string,
+  direction: Direction,
+): Promise<Checkpoint | null> {
+  const { rows } = await client.query<CheckpointRow>(
+    `SELECT service, direction, epoch, applied, received, source, to_json(updated_at) #>> '{}' AS updated_at
+       FROM dbps.checkpoint WHERE service = $1 AND direction = $2`,
+    [service, direction],
+  );
+  const row = rows[0];
+  if (row === undefined) return null;
+  return {
+    service: row.service,
+    direction: row.direction,
+    epoch: Number(row.epoch),
+    applied: row.applied,
+    received: row.received,
+    source: JSON.parse(row.source) as Record<string, string>,
+    updatedAt: row.updated_at,
+  };
+}

@@ -1,0 +1,15 @@
+/** The engines dbps knows, each loaded when it is first asked for: drivers are slow to import. */
+import type { EngineName } from '../model/database-schema.js';
+import type { Engine } from './engine.js';
+
+const LOADERS = {} as const satisfies Partial<Record<EngineName, () => Promise<Engine>>>;
+
+export const ENGINE_NAMES = Object.keys(LOADERS) as readonly EngineName[];
+
+/** @throws RangeError for an engine that this build does not have. */
+export async function loadEngine(name: EngineName): Promise<Engine> {
+  const load = (LOADERS as Partial<Record<EngineName, () => Promise<Engine>>>)[name];
+  if (load === undefined)
+    throw new RangeError(`no engine "${name}"; this build has ${ENGINE_NAMES.join(', ')}`);
+  return load();
+}

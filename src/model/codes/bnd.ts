@@ -1,0 +1,3 @@
+import type { FindingEntry } from './catalogue.js';
+
+export const BND = {} as const satisfies Record<string, FindingEntry>;
