@@ -61,6 +61,10 @@ export interface ReadOnlyDatabase {
   readonly checksum: Checksum;
   readonly preflight: Preflight;
   readonly workload?: WorkloadReader;
+  /** The halves of the mutating roles that only look: status, guards and --dry-run use nothing else. */
+  readonly control: ControlReader;
+  readonly changes: CaptureObserver;
+  readonly fence: FenceObserver;
   close(): Promise<void>;
 }
 
@@ -162,19 +166,29 @@ export interface Ownership {
   readonly epoch: number;
 }
 
+export interface ControlReader {
+  isInstalled(): Promise<boolean>;
+  readEpoch(service: string): Promise<number | null>;
+  readCheckpoint(service: string, direction: Direction): Promise<Checkpoint | null>;
+  /** Per relation, as committed with the chunks; empty before the copy. */
+  readCopyProgress(service: string): Promise<readonly CopyProgress[]>;
+  /** Sizes of the durable sets of keys: to be healed, and changed since they were last verified. */
+  readKeySets(
+    service: string,
+    direction: Direction,
+  ): Promise<{ readonly heal: number; readonly changed: number }>;
+}
+
 /** dbps's own tables beside the data: epoch, checkpoint, barrier, chunk, heal and changed-key sets, spool. */
-export interface Control {
+export interface Control extends ControlReader {
   /** Idempotent, and safe when two processes race. Records the service's epoch row if missing. */
   install(service: string): Promise<void>;
-  isInstalled(): Promise<boolean>;
   /** Drops this service's rows; drops the schema with the last service's. */
   remove(owner: Ownership): Promise<void>;
-  readEpoch(service: string): Promise<number | null>;
   /** Raises the epoch and thereby waits for every open transaction of a former owner. */
   raiseEpoch(owner: Ownership): Promise<void>;
   /** Commits a barrier row with a fresh nonce; seeing it on the other side proves everything before it arrived. */
   writeBarrier(owner: Ownership, nonce: string): Promise<void>;
-  readCheckpoint(service: string, direction: Direction): Promise<Checkpoint | null>;
 }
 
 /** The last position durably applied, with everything that must match before streaming may go on from it. */
@@ -302,7 +316,17 @@ export interface StreamIdentity {
   readonly direction: Direction;
 }
 
-export interface ChangeSource {
+export interface CaptureObserver {
+  /** null when there is no such capture. */
+  status(stream: StreamIdentity): Promise<CaptureStatus | null>;
+  currentPosition(): Promise<Position>;
+  /** GTID sets are only partly ordered: ask, never compare. */
+  reached(current: Position, target: Position): boolean;
+  /** Bytes between two positions, null where the engine cannot say. */
+  distance(from: Position, to: Position): number | null;
+}
+
+export interface ChangeSource extends CaptureObserver {
   /** Makes the publication, then the slot (idempotent); returns the position where streaming begins, and the source identity. */
   prepare(
     stream: StreamIdentity,
@@ -312,15 +336,8 @@ export interface ChangeSource {
   ): Promise<PreparedCapture>;
   /** Refuses (RefusedError) when the start would skip: checkpoint below what was confirmed, lost slot, another system or timeline. */
   stream(options: StreamOptions): Promise<ChangeStream>;
-  /** null when there is no such capture. */
-  status(stream: StreamIdentity): Promise<CaptureStatus | null>;
   /** Idempotent: drops publication and slot. */
   teardown(stream: StreamIdentity, owner: Ownership): Promise<void>;
-  currentPosition(): Promise<Position>;
-  /** GTID sets are only partly ordered: ask, never compare. */
-  reached(current: Position, target: Position): boolean;
-  /** Bytes between two positions, null where the engine cannot say. */
-  distance(from: Position, to: Position): number | null;
 }
 
 export interface PreparedCapture {
@@ -539,8 +556,11 @@ export interface FenceState {
   readonly detail?: string;
 }
 
-export interface Fence {
+export interface FenceObserver {
   observe(service: string, relations: readonly RelationId[]): Promise<readonly FenceState[]>;
+}
+
+export interface Fence extends FenceObserver {
   /** Puts the service's relations behind a closed fence at once (the target, before anything owns it). */
   close(owner: Ownership, relations: readonly RelationId[], options: FenceOptions): Promise<void>;
   /** By body swap: nobody waits. Enables user triggers and restores what closing took away, in one transaction. */

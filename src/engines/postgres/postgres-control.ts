@@ -4,7 +4,7 @@
  * row travels like any other. The rest stays where it is.
  */
 import type pg from 'pg';
-import type { Checkpoint, Control, Direction, Ownership } from '../engine.js';
+import type { Checkpoint, Control, CopyProgress, Direction, Ownership } from '../engine.js';
 import { lockEpoch, type SessionPool } from './postgres-connection.js';
 
 const TABLES = `
@@ -169,7 +169,37 @@ export class PostgresControl implements Control {
   }
 
   async readCheckpoint(service: string, direction: Direction): Promise<Checkpoint | null> {
+    if (!(await this.isInstalled())) return null;
     return this.pool.use((client) => readCheckpoint(client, service, direction));
+  }
+
+  async readCopyProgress(service: string): Promise<readonly CopyProgress[]> {
+    if (!(await this.isInstalled())) return [];
+    const rows = await this.pool.query<Record<'relation' | 'chunks' | 'done' | 'rows' | 'bytes', string> & { position: string | null }>(
+      `SELECT relation, count(*) AS chunks, count(*) FILTER (WHERE is_done) AS done,
+              coalesce(sum(rows) FILTER (WHERE is_done), 0) AS rows, coalesce(sum(bytes) FILTER (WHERE is_done), 0) AS bytes,
+              max(position::pg_lsn) AS position
+         FROM dbps.chunk WHERE service = $1 GROUP BY relation ORDER BY relation`,
+      [service],
+    );
+    return rows.map((row) => ({
+      relation: row.relation,
+      chunks: Number(row.chunks),
+      done: Number(row.done),
+      rows: Number(row.rows),
+      bytes: Number(row.bytes),
+      position: row.position,
+    }));
+  }
+
+  async readKeySets(service: string, direction: Direction): Promise<{ heal: number; changed: number }> {
+    if (!(await this.isInstalled())) return { heal: 0, changed: 0 };
+    const [row] = await this.pool.query<{ heal: string; changed: string }>(
+      `SELECT (SELECT count(*) FROM dbps.heal_key WHERE service = $1) AS heal,
+              (SELECT count(*) FROM dbps.changed_key WHERE service = $1 AND direction = $2) AS changed`,
+      [service, direction],
+    );
+    return { heal: Number(row?.heal ?? 0), changed: Number(row?.changed ?? 0) };
   }
 }
 
