@@ -39,7 +39,10 @@ export async function readRoute(database: Knex, service: string): Promise<Route 
 }
 
 export function toRoute(row: RouteRow): Route {
-  const relations = typeof row.read_relations === 'string' ? (JSON.parse(row.read_relations) as string[]) : row.read_relations;
+  const relations =
+    typeof row.read_relations === 'string'
+      ? (JSON.parse(row.read_relations) as string[])
+      : row.read_relations;
   return {
     service: row.service,
     owner: row.owner,

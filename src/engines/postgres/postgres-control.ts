@@ -175,7 +175,9 @@ export class PostgresControl implements Control {
 
   async readCopyProgress(service: string): Promise<readonly CopyProgress[]> {
     if (!(await this.isInstalled())) return [];
-    const rows = await this.pool.query<Record<'relation' | 'chunks' | 'done' | 'rows' | 'bytes', string> & { position: string | null }>(
+    const rows = await this.pool.query<
+      Record<'relation' | 'chunks' | 'done' | 'rows' | 'bytes', string> & { position: string | null }
+    >(
       `SELECT relation, count(*) AS chunks, count(*) FILTER (WHERE is_done) AS done,
               coalesce(sum(rows) FILTER (WHERE is_done), 0) AS rows, coalesce(sum(bytes) FILTER (WHERE is_done), 0) AS bytes,
               max(position::pg_lsn) AS position
