@@ -1,0 +1,99 @@
+/**
+ * Where the services' cards stand. Relations are listed inside their card (a force-directed drawing of a thousand tables is a
+ * ball of wool), so only the cards need a layout: a force-directed one over the few services, then pushed apart until none overlap.
+ */
+import cytoscape from 'cytoscape';
+import fcose from 'cytoscape-fcose';
+
+export interface CardBox {
+  readonly name: string;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface CardLink {
+  readonly a: string;
+  readonly b: string;
+  readonly weight: number;
+}
+
+let isRegistered = false;
+
+/** Top left corners by name. Deterministic for a given input. */
+export async function placeCards(
+  boxes: readonly CardBox[],
+  links: readonly CardLink[],
+): Promise<ReadonlyMap<string, { readonly x: number; readonly y: number }>> {
+  if (!isRegistered) cytoscape.use(fcose);
+  isRegistered = true;
+  const graph = cytoscape({
+    headless: true,
+    styleEnabled: true,
+    elements: [
+      ...boxes.map((box, index) => ({
+        data: { id: box.name, width: box.width, height: box.height },
+        // A start on a circle instead of at random: the same input gives the same picture.
+        position: circle(index, boxes.length),
+      })),
+      ...links.map((link) => ({ data: { source: link.a, target: link.b } })),
+    ],
+    style: [{ selector: 'node', style: { width: 'data(width)', height: 'data(height)' } }],
+  });
+  const layout = graph.layout({
+    name: 'fcose',
+    animate: false,
+    randomize: false,
+    quality: 'default',
+    idealEdgeLength: 320,
+    nodeSeparation: 120,
+    nodeRepulsion: 60_000,
+  } as cytoscape.LayoutOptions);
+  const stopped = layout.promiseOn('layoutstop');
+  layout.run();
+  await stopped;
+  const placed = boxes.map((box) => {
+    const { x, y } = graph.getElementById(box.name).position();
+    // Screens are wider than high.
+    return { ...box, x: 1.5 * x - box.width / 2, y: y - box.height / 2 };
+  });
+  graph.destroy();
+  // Room for the card's name above it.
+  pushApart(placed, boxes.length > 8 ? 150 : 70);
+  return new Map(placed.map(({ name, x, y }) => [name, { x: Math.round(x), y: Math.round(y) }]));
+}
+
+function circle(index: number, count: number): { x: number; y: number } {
+  const angle = (2 * Math.PI * index) / Math.max(1, count);
+  const radius = 260 * Math.sqrt(Math.max(1, count));
+  return { x: radius * Math.cos(angle), y: radius * Math.sin(angle) };
+}
+
+/** Moves overlapping boxes along the shorter way out, a few hundred rounds at most; what is left overlaps a little. */
+export function pushApart(
+  boxes: { x: number; y: number; width: number; height: number }[],
+  gap: number,
+): void {
+  for (let round = 0; round < 400; round++) {
+    let isMoved = false;
+    for (let i = 0; i < boxes.length; i++) {
+      for (let j = i + 1; j < boxes.length; j++) {
+        const a = boxes[i] as (typeof boxes)[number];
+        const b = boxes[j] as (typeof boxes)[number];
+        const overlapX = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x) + gap;
+        const overlapY = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y) + gap;
+        if (overlapX <= 0 || overlapY <= 0) continue;
+        isMoved = true;
+        if (overlapX < overlapY) {
+          const sign = a.x + a.width / 2 <= b.x + b.width / 2 ? 1 : -1;
+          a.x -= (sign * overlapX) / 2;
+          b.x += (sign * overlapX) / 2;
+        } else {
+          const sign = a.y + a.height / 2 <= b.y + b.height / 2 ? 1 : -1;
+          a.y -= (sign * overlapY) / 2;
+          b.y += (sign * overlapY) / 2;
+        }
+      }
+    }
+    if (!isMoved) return;
+  }
+}
