@@ -45,13 +45,43 @@ const SHOP: HtmlInput = {
     relation('public."odd.name"', 'users'),
   ],
   edges: [
-    { child: 'public.orders', parent: 'public.users', label: 'orders.user_id', cost: 3, replacement: 'API call' },
-    { child: 'public.orders', parent: 'public.addresses', label: 'orders.address_id', cost: 2, replacement: 'column' },
-    { child: 'public.order_items', parent: 'public.orders', label: 'order_items.order_id', cost: 5, replacement: '' },
-    { child: 'public.addresses', parent: 'public.users', label: 'addresses.user_id', cost: 1, replacement: '' },
+    {
+      child: 'public.orders',
+      parent: 'public.users',
+      label: 'orders.user_id',
+      cost: 3,
+      replacement: 'API call',
+    },
+    {
+      child: 'public.orders',
+      parent: 'public.addresses',
+      label: 'orders.address_id',
+      cost: 2,
+      replacement: 'column',
+    },
+    {
+      child: 'public.order_items',
+      parent: 'public.orders',
+      label: 'order_items.order_id',
+      cost: 5,
+      replacement: '',
+    },
+    {
+      child: 'public.addresses',
+      parent: 'public.users',
+      label: 'addresses.user_id',
+      cost: 1,
+      replacement: '',
+    },
   ],
   bundles: [
-    { kind: 'view', subject: 'v', relations: ['public.users', 'public.orders'], cost: 4, replacement: 'read model' },
+    {
+      kind: 'view',
+      subject: 'v',
+      relations: ['public.users', 'public.orders'],
+      cost: 4,
+      replacement: 'read model',
+    },
   ],
 };
 
@@ -126,7 +156,9 @@ test('everything works by keyboard', async () => {
 
 test('a thousand relations are listed and the page stays whole', async () => {
   const services = Array.from({ length: 24 }, (_, i) => `service${i}`);
-  const relations = Array.from({ length: 1000 }, (_, i) => relation(`public.t${i}`, services[(i * 7) % 24] as string));
+  const relations = Array.from({ length: 1000 }, (_, i) =>
+    relation(`public.t${i}`, services[(i * 7) % 24] as string),
+  );
   const edges = relations.slice(1).map((child, i) => ({
     child: child.id,
     parent: `public.t${(i * 13) % 1000}`,

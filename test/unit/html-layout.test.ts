@@ -15,7 +15,10 @@ test('cards do not cover one another', () => {
       for (const [i, a] of boxes.entries()) {
         for (const b of boxes.slice(i + 1)) {
           const isApart =
-            a.x + a.width <= b.x + 1 || b.x + b.width <= a.x + 1 || a.y + a.height <= b.y + 1 || b.y + b.height <= a.y + 1;
+            a.x + a.width <= b.x + 1 ||
+            b.x + b.width <= a.x + 1 ||
+            a.y + a.height <= b.y + 1 ||
+            b.y + b.height <= a.y + 1;
           expect(isApart).toBe(true);
         }
       }

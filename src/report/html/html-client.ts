@@ -188,7 +188,8 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
   };
 
   /** Names of services stay readable when the whole is on the screen. */
-  const scaleNames = () => graph.nodes('[kind="service"]').style('font-size', Math.max(24, 14 / graph.zoom()));
+  const scaleNames = () =>
+    graph.nodes('[kind="service"]').style('font-size', Math.max(24, 14 / graph.zoom()));
 
   /** Between two services: one line, as thick as what it costs. */
   const drawBundles = () => {
