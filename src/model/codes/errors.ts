@@ -2,12 +2,52 @@ import type { CodeEntry } from './catalogue.js';
 
 /** E1xx usage, E2xx config, E3xx refused, E4xx a database could not be used, E5xx interrupted, E9xx internal. */
 export const ERRORS = {
+  DBPS_E201: {
+    title: 'a named file does not exist',
+    meaning: 'The file given by --config, DBPS_CONFIG, --env-file or another option is not there.',
+    example: 'there is no /srv/shop/dbps.yml',
+    fix: 'Correct the path; relative ones start in the working directory.',
+  },
+  DBPS_E202: {
+    title: 'no dbps.yaml',
+    meaning:
+      'The command needs a dbps.yaml. It is looked for in the working directory and upwards as far as the root of the repository.',
+    example: 'no dbps.yaml in /srv/shop or above it',
+    fix: 'dbps init writes one from your database; --config or DBPS_CONFIG names one elsewhere.',
+  },
+  DBPS_E203: {
+    title: 'dbps.yaml is not valid',
+    meaning:
+      'A key is unknown, a value has the wrong form, or two settings contradict each other. Line and column name the place.',
+    example: 'dbps.yaml:6:5  unknown key "relatons" in services.orders. Did you mean "relations"?',
+    fix: 'Mend the line that is shown. schema/dbps.yaml.json in the package lets editors complete and check the file.',
+  },
+  DBPS_E204: {
+    title: 'a connection is not usable as written',
+    meaning:
+      'A connection URL cannot be read, or a part of it is missing. Most often a password holds a character that means something in URLs: # / ? @ or %.',
+    example: 'dbps.yaml:6:8  source.url is not a valid connection URL',
+    fix: 'Write ${DB_PASSWORD|urlencode} inside the URL, or give host, port, user, password and database as separate keys.',
+  },
+  DBPS_E205: {
+    title: 'a variable is not set',
+    meaning:
+      '${VAR} in dbps.yaml is required: unset or empty is an error, so that a half-empty URL never connects to the wrong place.',
+    example: 'dbps.yaml:5:8  source.url: the variable SHARED_DATABASE_URL is not set',
+    fix: 'Set it in the environment or in .env beside dbps.yaml, or give a default: ${VAR:-value}.',
+  },
   DBPS_E301: {
     title: 'the lease is held by another runner, or was taken over',
     meaning:
       'One runner at a time may move a service. Its epoch goes with every write to the state store and every checkpoint, so a runner that was replaced cannot write any more.',
     example: 'orders is held by ci-4821 on runner-7, heartbeat 1s ago',
     fix: 'Wait for it, or stop it; a dead runner’s lease runs out by itself. dbps doctor --release-lease frees one by hand.',
+  },
+  DBPS_E403: {
+    title: 'the password could not be had',
+    meaning: 'passwordCommand failed or took longer than 30 seconds. Its output is never shown.',
+    example: 'passwordCommand ended with 1',
+    fix: 'Run the command by hand as the same user, in the folder of dbps.yaml. It must print the password and nothing else.',
   },
   DBPS_E901: {
     title: 'a bug in dbps',
