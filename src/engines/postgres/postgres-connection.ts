@@ -10,6 +10,12 @@ import type { OpenOptions, Ownership } from '../engine.js';
 /** Every value as text: parsing is for whoever needs a number. */
 const AS_TEXT: pg.CustomTypesConfig = { getTypeParser: () => (value: string) => value };
 
+/**
+ * Tells dbps's own sessions from an application that connects as the same role: a closed fence passes `session_user` = the applier
+ * only together with this setting.
+ */
+export const SESSION_MARK = 'dbps.session';
+
 /** Settings that shape values as text; `search_path` is empty so that every name is written in full. */
 const PINNED = {
   datestyle: 'ISO, YMD',
@@ -20,6 +26,7 @@ const PINNED = {
   client_encoding: 'UTF8',
   standard_conforming_strings: 'on',
   search_path: 'pg_catalog',
+  [SESSION_MARK]: 'on',
 } as const;
 
 export interface SessionOptions extends OpenOptions {
