@@ -556,63 +556,176 @@ export interface FenceState {
   readonly detail?: string;
 }
 
+/** What a read-only session can say of fences: for status, guards and --dry-run. */
 export interface FenceObserver {
   observe(service: string, relations: readonly RelationId[]): Promise<readonly FenceState[]>;
+  /**
+   * Everything that would stop a fence from closing over these relations, or let writers round it (error), and who could take it away
+   * (warning).
+   */
+  assess(request: FenceRequest): Promise<readonly Finding[]>;
+  /** This database's row of who owns the service's writes; null when there is none. */
+  ownership(service: string): Promise<OwnershipRow | null>;
+  /** Sessions other than dbps's own that touch the relations now, and what the server has counted of others' statements naming them. */
+  access(relations: readonly RelationId[]): Promise<readonly RelationAccess[]>;
 }
 
+export interface FenceRequest {
+  readonly service: string;
+  readonly relations: readonly RelationId[];
+  readonly sequences: readonly RelationId[];
+}
+
+/**
+ * Each database says whether it owns a service's writes; the row changes in the transaction that closes or opens its fence. The row with
+ * the higher revision is the newer truth, so that two rows that disagree say which way to roll forward.
+ */
+export interface OwnershipRow {
+  readonly owner: 'legacy' | 'service';
+  readonly epoch: number;
+  readonly revision: number;
+}
+
+export interface RelationAccess {
+  readonly relation: RelationId;
+  readonly user: string;
+  readonly detail: string;
+}
+
+/**
+ * Refuses writes to a service's relations with all their descendants. Every closing holds locks that drain writers first; opening is a body
+ * swap, for which nobody waits.
+ */
 export interface Fence extends FenceObserver {
   /** Puts the service's relations behind a closed fence at once (the target, before anything owns it). */
-  close(owner: Ownership, relations: readonly RelationId[], options: FenceOptions): Promise<void>;
-  /** By body swap: nobody waits. Enables user triggers and restores what closing took away, in one transaction. */
-  open(owner: Ownership, relations: readonly RelationId[], options: FenceOptions): Promise<void>;
+  close(owner: Ownership, relations: readonly RelationId[], options: CloseOptions): Promise<void>;
+  /**
+   * One transaction: body swap, user triggers enabled, foreign keys restored (not yet validated), ownership row written. Idempotent.
+   * @throws RefusedError when the ownership row already holds a higher revision.
+   */
+  open(owner: Ownership, relations: readonly RelationId[], options: OpenFenceOptions): Promise<void>;
   /** Removes it in small retries. Idempotent. */
-  remove(owner: Ownership, relations: readonly RelationId[]): Promise<void>;
+  remove(owner: Ownership, relations: readonly RelationId[], signal?: AbortSignal): Promise<void>;
   /** One session that holds writers of all relations waiting until it commits or dies. */
   hold(owner: Ownership, relations: readonly RelationId[], options: HoldOptions): Promise<HeldFence>;
-  /** Zero-row writes as the given role, rolled back: proves that writing works, or names what refuses. */
+  /**
+   * Zero-row writes, rolled back: proves that writing works, or names what refuses. As the given role, with just the writes it was
+   * granted; undefined: as this session's own, without the applier's pass.
+   */
   proveWritable(
     relations: readonly RelationId[],
     role?: string,
   ): Promise<readonly { readonly relation: RelationId; readonly error: string }[]>;
+
+  /**
+   * Takes foreign keys away in small retries (readers would queue behind one long wait) and remembers them: `inner` keys have both ends among
+   * the relations, `crossing` ones exactly one. Where the applier cannot be a replica, `inner` is needed before it may apply. Idempotent.
+   */
+  detachKeys(
+    owner: Ownership,
+    relations: readonly RelationId[],
+    scope: KeyScope,
+    signal?: AbortSignal,
+  ): Promise<readonly string[]>;
+  /** Restores what detachKeys took and opening could not do at once; then validates. A key that rows break is returned, and stays unvalidated. */
+  attachKeys(
+    owner: Ownership,
+    relations: readonly RelationId[],
+    scope: KeyScope,
+    signal?: AbortSignal,
+  ): Promise<readonly BrokenKey[]>;
+
+  /** Sets sequences so that none gives a value the other side has given, and lifts their fence. @throws RefusedError without room. */
+  advanceSequences(owner: Ownership, advances: readonly SequenceAdvance[]): Promise<void>;
+}
+
+export type KeyScope = 'inner' | 'crossing';
+
+export interface BrokenKey {
+  readonly relation: RelationId;
+  readonly name: string;
+  readonly error: string;
+}
+
+export interface SequenceAdvance {
+  readonly id: RelationId;
+  /** What the other side would have given next. */
+  readonly peer: SequenceState;
+  /** Sessions of the other side that may still hold cached values. */
+  readonly clients: number;
 }
 
 export interface FenceOptions {
-  /** Session user that passes: the applier's. */
+  /** Session user that passes, in sessions that dbps opened: the applier's. */
   readonly applier: string;
   readonly lockTimeoutMs: number;
   /** What the error tells an application that is refused. */
   readonly message: string;
 }
 
+export interface CloseOptions extends FenceOptions {
+  /** Who owns the writes meanwhile. */
+  readonly newOwner: 'legacy' | 'service';
+  /** Run in the transaction that opens the fence: triggers and what needs them. */
+  readonly whenOpening?: readonly string[];
+  /** Created by the opening transaction without validation; attachKeys validates them. */
+  readonly foreignKeys?: readonly DetachedKey[];
+}
+
+export interface DetachedKey {
+  readonly relation: RelationId;
+  readonly name: string;
+  /** `FOREIGN KEY (…) REFERENCES …`, without NOT VALID. */
+  readonly definition: string;
+  /** False: it was not valid before either, and stays so. */
+  readonly isValidated: boolean;
+}
+
+export interface OpenFenceOptions extends FenceOptions {
+  readonly ownership: OwnershipRow;
+}
+
 export interface HoldOptions extends FenceOptions {
   /** The server ends the session (and with it the locks) when dbps is silent this long. */
   readonly pauseBudgetMs: number;
   readonly attempts: number;
+  /** Held too, so that they cannot move and can be fenced at the commit. */
+  readonly sequences: readonly RelationId[];
   readonly signal?: AbortSignal;
 }
 
 /** From here writers wait; nobody gets an error. Dropping it is a rollback by the server. */
 export interface HeldFence {
-  readonly heldSinceMs: number;
+  /** Since the attempt that succeeded began to lock: how long writers may have waited by now. */
+  heldMs(): number;
   readonly attempts: number;
   /** Relations with all descendants, listed behind the locks. */
   readonly relations: readonly RelationId[];
+  /** As they stand behind the locks. */
+  readonly sequences: readonly SequenceState[];
+  /** Sessions on this database, as a bound for who may hold cached sequence values. */
+  readonly clients: number;
   /** The schema as it stands under the locks. */
   fingerprint(): Promise<string>;
   /**
-   * The commit point, one transaction: fence triggers, sequences fenced, ownership by compare-and-set with the epoch, the
-   * reverse checkpoint stored, COMMIT. Resolves only when the outcome is known; a lost answer is settled by reading the row.
+   * The commit point, one transaction: fence triggers, sequences fenced, user triggers off, ownership by compare-and-set with the epoch, the
+   * opposite stream's checkpoint stored, COMMIT. Resolves only when the outcome is known; a lost answer is settled by locking and reading the
+   * ownership row. @throws InterruptedError when the row cannot be read.
    */
   commit(commitPoint: CommitPoint): Promise<'committed' | 'not-committed'>;
+  /** Idempotent; also after the session was lost. */
   rollback(): Promise<void>;
 }
 
 export interface CommitPoint {
   readonly newOwner: 'legacy' | 'service';
   readonly expectedOwner: 'legacy' | 'service';
+  /** The other database's revision: the new one is higher than both. */
+  readonly peerRevision: number;
   /** Where the opposite stream starts. */
   readonly reverseStart: Checkpoint;
-  readonly sequences: readonly RelationId[];
+  /** Called when everything but COMMIT has been done: tests stop here. */
+  readonly beforeCommit?: () => Promise<void>;
 }
 
 // ---------------------------------------------------------------- preflight
