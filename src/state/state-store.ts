@@ -50,7 +50,7 @@ export interface StateStore {
   /** Compare-and-set by epoch; creates the row (owner legacy, no reads) when missing. Raises the revision when something changed. */
   updateRoute(owner: Ownership, change: RouteChange): Promise<Route>;
 
-  /** Forgets the service: its rows in every table of the store; the tables go with the last one. The journal's end is returned. */
+  /** Forgets the service: its rows in every table of the store; the tables go with the last one. */
   forget(owner: Ownership): Promise<void>;
   close(): Promise<void>;
 }
@@ -66,6 +66,8 @@ export interface LeaseRequest {
   readonly host: string;
   readonly durationMs: number;
   readonly waitMs: number;
+  /** The new epoch is above this too: what the databases themselves have seen, should the state store be older than they are. */
+  readonly floor?: number;
   readonly signal?: AbortSignal;
 }
 

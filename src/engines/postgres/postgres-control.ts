@@ -87,7 +87,22 @@ CREATE TABLE IF NOT EXISTS dbps.fence_memory (
   restore text NOT NULL,
   PRIMARY KEY (service, kind, subject)
 );
+-- Applications follow the route; nothing else in here is theirs to read.
+GRANT USAGE ON SCHEMA dbps TO PUBLIC;
+GRANT SELECT ON dbps.route TO PUBLIC;
 `;
+
+const CONTROL_TABLES = [
+  'checkpoint',
+  'barrier',
+  'chunk',
+  'heal_key',
+  'changed_key',
+  'spool',
+  'route',
+  'fence_memory',
+  'epoch',
+] as const;
 
 /** Tables whose change at the head of a transaction marks it as dbps's own. */
 export const MARK_TABLES = ['checkpoint', 'chunk'] as const;
@@ -126,21 +141,18 @@ export class PostgresControl implements Control {
   async remove(owner: Ownership): Promise<void> {
     await this.pool.ownedTransaction(owner, async (client) => {
       await client.query("SELECT pg_advisory_xact_lock(hashtextextended('dbps.install', 0))");
-      for (const table of [
-        'checkpoint',
-        'barrier',
-        'chunk',
-        'heal_key',
-        'changed_key',
-        'spool',
-        'route',
-        'fence_memory',
-        'epoch',
-      ]) {
+      for (const table of CONTROL_TABLES) {
         await client.query(`DELETE FROM dbps.${table} WHERE service = $1`, [owner.service]);
       }
       const { rows } = await client.query<{ n: string }>('SELECT count(*) AS n FROM dbps.epoch');
-      if (rows[0]?.n === '0') await client.query('DROP SCHEMA dbps CASCADE');
+      if (rows[0]?.n !== '0') return;
+      await client.query(`DROP TABLE ${CONTROL_TABLES.map((table) => `dbps.${table}`).join(', ')}`);
+      // In legacy the state store lives in the same schema and stays.
+      const others = await client.query(
+        `SELECT 1 FROM pg_class WHERE relnamespace = 'dbps'::regnamespace
+         UNION ALL SELECT 1 FROM pg_proc WHERE pronamespace = 'dbps'::regnamespace LIMIT 1`,
+      );
+      if (others.rowCount === 0) await client.query('DROP SCHEMA dbps');
     });
   }
 

@@ -43,11 +43,31 @@ export const ERRORS = {
     example: 'orders is held by ci-4821 on runner-7, heartbeat 1s ago',
     fix: 'Wait for it, or stop it; a dead runner’s lease runs out by itself. dbps doctor --release-lease frees one by hand.',
   },
+  DBPS_E302: {
+    title: 'the state store is newer than this dbps',
+    meaning:
+      'The control tables were written by a later version. An older one does not know what they mean and leaves them alone.',
+    example: 'the state store is at version 3, this dbps knows 2',
+    fix: 'Use the version that wrote it, or a newer one.',
+  },
+  DBPS_E303: {
+    title: 'the state store does not know this service',
+    meaning: 'A service can be moved only after a plan that holds it was accepted.',
+    example: 'the state store does not know a service "orders"',
+    fix: 'dbps plan, then dbps migrate advance <service> --to provisioned.',
+  },
   DBPS_E403: {
     title: 'the password could not be had',
     meaning: 'passwordCommand failed or took longer than 30 seconds. Its output is never shown.',
     example: 'passwordCommand ended with 1',
     fix: 'Run the command by hand as the same user, in the folder of dbps.yaml. It must print the password and nothing else.',
+  },
+  DBPS_E501: {
+    title: 'stopped on request',
+    meaning:
+      'A signal, a timeout or a take-over stopped dbps between two pieces of work. What was done is durable and journalled.',
+    example: 'stopped while waiting for the lease of orders',
+    fix: 'Run the same command again: it goes on from there.',
   },
   DBPS_E901: {
     title: 'a bug in dbps',
