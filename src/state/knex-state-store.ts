@@ -173,7 +173,12 @@ class KnexStateStore implements StateStore {
     });
   }
 
-  async finishRequest(owner: Ownership, id: number, state: 'done' | 'failed', result: unknown): Promise<void> {
+  async finishRequest(
+    owner: Ownership,
+    id: number,
+    state: 'done' | 'failed',
+    result: unknown,
+  ): Promise<void> {
     await this.#owned(owner, 'share', async (transaction) => {
       await table(transaction, 'request')
         .where({ id, service: owner.service })
@@ -196,7 +201,10 @@ class KnexStateStore implements StateStore {
   async updateRoute(owner: Ownership, change: RouteChange): Promise<Route> {
     const { service, epoch } = owner;
     return this.#owned(owner, 'share', async (transaction) => {
-      await table(transaction, 'route').insert({ service, owner: 'legacy', epoch }).onConflict('service').ignore();
+      await table(transaction, 'route')
+        .insert({ service, owner: 'legacy', epoch })
+        .onConflict('service')
+        .ignore();
       const before = await readRoute(transaction, service);
       if (before === null || before.epoch > epoch) {
         throw new RefusedError({
@@ -215,7 +223,10 @@ class KnexStateStore implements StateStore {
           epoch,
           read_share: after.readShare,
           read_relations: toJson(after.readRelations),
-          ...(isChanged && { revision: transaction.raw('revision + 1'), updated_at: await readClock(transaction) }),
+          ...(isChanged && {
+            revision: transaction.raw('revision + 1'),
+            updated_at: await readClock(transaction),
+          }),
         });
       return (await readRoute(transaction, service)) as Route;
     });

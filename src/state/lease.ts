@@ -12,18 +12,25 @@ import type { LeaseRequest } from './state-store.js';
 
 const POLL_MS = 200;
 
-export async function acquireLease(database: Knex, service: string, request: LeaseRequest): Promise<Ownership> {
+export async function acquireLease(
+  database: Knex,
+  service: string,
+  request: LeaseRequest,
+): Promise<Ownership> {
   const deadline = Date.now() + request.waitMs;
   for (;;) {
     const taken = await tryAcquire(database, service, request);
     if ('epoch' in taken) return taken;
     if (request.signal?.aborted === true) {
-      throw new InterruptedError({ code: 'DBPS_E501', message: `stopped while waiting for the lease of ${service}` });
+      throw new InterruptedError({
+        code: 'DBPS_E501',
+        message: `stopped while waiting for the lease of ${service}`,
+      });
     }
     if (Date.now() >= deadline) throw heldError(service, taken.row, taken.now);
-    await sleep(Math.min(POLL_MS, Math.max(1, deadline - Date.now())), undefined, { signal: request.signal }).catch(
-      () => undefined,
-    );
+    await sleep(Math.min(POLL_MS, Math.max(1, deadline - Date.now())), undefined, {
+      signal: request.signal,
+    }).catch(() => undefined);
   }
 }
 
@@ -31,7 +38,8 @@ type Attempt = Ownership | { readonly row: ServiceRow; readonly now: Date };
 
 async function tryAcquire(database: Knex, service: string, request: LeaseRequest): Promise<Attempt> {
   return database.transaction(async (transaction): Promise<Attempt> => {
-    const row = (await services(transaction).where({ service }).forUpdate().first()) as ServiceRow | undefined;
+    const row = (await services(transaction).where({ service }).forUpdate().first()) as
+      ServiceRow | undefined;
     if (row === undefined) throw unknownService(service);
     const now = await readClock(transaction);
     if (row.lease_holder !== null && row.lease_expires_at !== null && row.lease_expires_at > now) {
@@ -53,7 +61,11 @@ async function tryAcquire(database: Knex, service: string, request: LeaseRequest
 }
 
 /** Extends the lease. @throws RefusedError E301 when it is no longer the owner's. */
-export async function extendLease(database: Knex, owner: Ownership, change: Partial<ServiceRow>): Promise<void> {
+export async function extendLease(
+  database: Knex,
+  owner: Ownership,
+  change: Partial<ServiceRow>,
+): Promise<void> {
   await database.transaction(async (transaction) => {
     const row = await lockOwned(transaction, owner, 'update');
     const now = await readClock(transaction);
@@ -72,7 +84,13 @@ export async function extendLease(database: Knex, owner: Ownership, change: Part
 export async function releaseLease(database: Knex, owner: Ownership): Promise<void> {
   await services(database)
     .where({ service: owner.service, epoch: owner.epoch })
-    .update({ lease_holder: null, lease_host: null, lease_ms: null, heartbeat_at: null, lease_expires_at: null });
+    .update({
+      lease_holder: null,
+      lease_host: null,
+      lease_ms: null,
+      heartbeat_at: null,
+      lease_expires_at: null,
+    });
 }
 
 /**
@@ -102,7 +120,8 @@ export async function lockOwned(
 
 function heldError(service: string, row: ServiceRow, now: Date): RefusedError {
   const age = row.heartbeat_at === null ? 0 : Math.max(0, now.getTime() - row.heartbeat_at.getTime());
-  const left = row.lease_expires_at === null ? 0 : Math.max(0, row.lease_expires_at.getTime() - now.getTime());
+  const left =
+    row.lease_expires_at === null ? 0 : Math.max(0, row.lease_expires_at.getTime() - now.getTime());
   return new RefusedError({
     code: 'DBPS_E301',
     message: `${service} is held by ${row.lease_holder ?? ''} on ${row.lease_host ?? ''}, heartbeat ${seconds(age)} ago, lease for ${seconds(left)} more`,

@@ -69,7 +69,13 @@ export function toServiceState(row: ServiceRow): ServiceState {
 }
 
 export function toJournalEntry(row: JournalRow): JournalEntry {
-  return { ...row, id: Number(row.id), data: fromJson(row.data), epoch: Number(row.epoch), at: iso(row.at) ?? '' };
+  return {
+    ...row,
+    id: Number(row.id),
+    data: fromJson(row.data),
+    epoch: Number(row.epoch),
+    at: iso(row.at) ?? '',
+  };
 }
 
 export function toRequest(row: RequestRow): Request {

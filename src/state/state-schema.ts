@@ -30,7 +30,10 @@ export async function installStateTables(database: Knex): Promise<void> {
     if (found > MIGRATIONS.length) throw tooNew(found);
     for (let version = found; version < MIGRATIONS.length; version++) {
       await (MIGRATIONS[version] as Migration)(schema(), transaction);
-      await transaction.withSchema('dbps').table('state_version').insert({ version: version + 1 });
+      await transaction
+        .withSchema('dbps')
+        .table('state_version')
+        .insert({ version: version + 1 });
     }
   });
 }
