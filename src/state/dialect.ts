@@ -16,9 +16,9 @@ const POSTGRES: Dialect = {
     await transaction.raw("SELECT pg_advisory_xact_lock(hashtextextended('dbps.install', 0))");
   },
   createSchema: async (transaction) => {
-    const { rows } = (await transaction.raw("SELECT to_regnamespace('dbps') IS NOT NULL AS found")) as {
-      rows: { found: boolean }[];
-    };
+    const { rows } = await transaction.raw<{ rows: { found: boolean }[] }>(
+      "SELECT to_regnamespace('dbps') IS NOT NULL AS found",
+    );
     // Asked first: IF NOT EXISTS needs the right to create schemas even when there is nothing to create.
     if (rows[0]?.found !== true) await transaction.raw('CREATE SCHEMA dbps');
   },
@@ -42,7 +42,7 @@ export function dialectOf(database: Knex): Dialect {
 
 /** The database's clock: leases are judged by one clock, whatever the runners' say. */
 export async function readClock(database: Knex): Promise<Date> {
-  const [row] = (await database.select(database.raw(`${dialectOf(database).clock} AS at`))) as { at: Date }[];
+  const [row] = await database.select<{ at: Date }[]>(database.raw(`${dialectOf(database).clock} AS at`));
   if (row === undefined) throw new Error('the server did not tell the time');
   return new Date(row.at);
 }
