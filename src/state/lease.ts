@@ -82,15 +82,13 @@ export async function extendLease(
 
 /** Gives the lease back; nothing happens when somebody else has it by now. The epoch stays, so it is never used again. */
 export async function releaseLease(database: Knex, owner: Ownership): Promise<void> {
-  await services(database)
-    .where({ service: owner.service, epoch: owner.epoch })
-    .update({
-      lease_holder: null,
-      lease_host: null,
-      lease_ms: null,
-      heartbeat_at: null,
-      lease_expires_at: null,
-    });
+  await services(database).where({ service: owner.service, epoch: owner.epoch }).update({
+    lease_holder: null,
+    lease_host: null,
+    lease_ms: null,
+    heartbeat_at: null,
+    lease_expires_at: null,
+  });
 }
 
 /**
