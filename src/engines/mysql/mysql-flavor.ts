@@ -1,0 +1,76 @@
+/** Where MariaDB and MySQL differ in what they show of themselves. Two small objects instead of tests of the name here and there. */
+
+export interface MysqlFlavor {
+  readonly product: 'MySQL' | 'MariaDB';
+  /** The column's default as an SQL expression; undefined: none. */
+  defaultExpression(row: {
+    readonly column_default: string | null;
+    readonly extra: string;
+    readonly data_type: string;
+  }): string | undefined;
+  /** Query for check constraints: relation, name, expression. */
+  readonly checksSql: string;
+  /** Columns of information_schema.STATISTICS for an expression key, or a literal NULL. */
+  readonly indexExpression: string;
+  /** True when the index is ignored by the optimiser. */
+  readonly indexVisibility: string;
+}
+
+const NUMERIC = /^(tinyint|smallint|mediumint|int|bigint|decimal|float|double|bit|year)$/;
+
+export const MARIADB: MysqlFlavor = {
+  product: 'MariaDB',
+  // Already an expression: 'text' in quotes, current_timestamp(), NULL for "default null".
+  defaultExpression: ({ column_default }) =>
+    column_default === null || column_default === 'NULL' ? undefined : column_default,
+  checksSql: `
+    SELECT tc.table_schema, tc.table_name, tc.constraint_name, cc.check_clause, 'YES' AS enforced
+      FROM information_schema.table_constraints tc
+      JOIN information_schema.check_constraints cc
+        ON cc.constraint_schema = tc.constraint_schema AND cc.table_name = tc.table_name
+       AND cc.constraint_name = tc.constraint_name
+     WHERE tc.constraint_type = 'CHECK' AND tc.table_schema IN (?)
+     ORDER BY 1, 2, 3`,
+  indexExpression: 'NULL',
+  indexVisibility: "IF(ignored = 'YES', 'NO', 'YES')",
+};
+
+export const MYSQL: MysqlFlavor = {
+  product: 'MySQL',
+  // A bare value, or an expression when EXTRA says DEFAULT_GENERATED.
+  defaultExpression: ({ column_default, extra, data_type }) => {
+    if (column_default === null) return undefined;
+    if (/DEFAULT_GENERATED/i.test(extra)) return column_default;
+    if (NUMERIC.test(data_type) || /^b'/.test(column_default)) return column_default;
+    return `'${column_default.replaceAll("'", "''")}'`;
+  },
+  checksSql: `
+    SELECT tc.table_schema, tc.table_name, tc.constraint_name, cc.check_clause, tc.enforced
+      FROM information_schema.table_constraints tc
+      JOIN information_schema.check_constraints cc
+        ON cc.constraint_schema = tc.constraint_schema AND cc.constraint_name = tc.constraint_name
+     WHERE tc.constraint_type = 'CHECK' AND tc.table_schema IN (?)
+     ORDER BY 1, 2, 3`,
+  indexExpression: 'expression',
+  indexVisibility: 'is_visible',
+};
+
+export function flavorOf(version: string): MysqlFlavor {
+  return /mariadb/i.test(version) ? MARIADB : MYSQL;
+}
+
+/** 10.11.19-MariaDB → 101119 (major·10000 + minor·100 + patch), as the server counts it in its comments. */
+export function versionNumber(version: string): number {
+  // Some proxies and MariaDB replicas prefix the version with 5.5.5-.
+  const match = /(\d+)\.(\d+)\.(\d+)/.exec(version.replace(/^5\.5\.5-/, ''));
+  return match === null ? 0 : Number(match[1]) * 10_000 + Number(match[2]) * 100 + Number(match[3]);
+}
+
+/** `int(11) unsigned` and `int unsigned` are one type: the display width says nothing about the values (tinyint(1) stays: it means a boolean). */
+export function normaliseType(columnType: string): string {
+  if (/zerofill/i.test(columnType) || /^tinyint\(1\)/i.test(columnType)) return columnType.toLowerCase();
+  const match = /^(tinyint|smallint|mediumint|int|integer|bigint|year)\(\d+\)/i.exec(columnType);
+  if (match === null) return columnType.replace(/^[a-z]+/i, (word) => word.toLowerCase());
+  const word = (match[1] as string).toLowerCase();
+  return (word === 'integer' ? 'int' : word) + columnType.slice(match[0].length).toLowerCase();
+}

@@ -1,0 +1,417 @@
+/** MySQL and MariaDB → the schema model, from information_schema. A schema of the model is a database of the server. */
+import type {
+  Check,
+  Column,
+  DatabaseSchema,
+  ForeignKey,
+  Grant,
+  Index,
+  ReferentialAction,
+  Relation,
+  Routine,
+  Trigger,
+  UniqueKey,
+  UnsupportedObject,
+} from '../../model/database-schema.js';
+import { relationId, type RelationId } from '../../model/relation-id.js';
+import type { IntrospectOptions, Introspector } from '../engine.js';
+import * as catalogue from './mysql-catalogue.js';
+import type { MysqlQueryable } from './mysql-connection.js';
+import { flavorOf, normaliseType, versionNumber, type MysqlFlavor } from './mysql-flavor.js';
+import { readQualifiedNames, readTouchedRelations } from './mysql-names.js';
+import { quoteIdentifier } from './mysql-sql.js';
+
+const SYSTEM = new Set(['mysql', 'information_schema', 'performance_schema', 'sys', 'dbps']);
+
+type Row = Readonly<Record<string, string | null>>;
+
+const text = (row: Row, name: string): string => row[name] ?? '';
+const optional = (row: Row, name: string): string | undefined => row[name] ?? undefined;
+
+/** Drops undefined members, so that a model compares equal however it was read. */
+function present<T extends object>(value: { [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as T;
+}
+
+function groupByRelation(rows: readonly Row[]): Map<RelationId, Row[]> {
+  const groups = new Map<RelationId, Row[]>();
+  for (const row of rows) {
+    const id = relationId(text(row, 'table_schema'), text(row, 'table_name'));
+    const group = groups.get(id);
+    if (group === undefined) groups.set(id, [row]);
+    else group.push(row);
+  }
+  return groups;
+}
+
+export class MysqlIntrospector implements Introspector {
+  readonly #session: MysqlQueryable;
+  readonly #database: string;
+
+  constructor(session: MysqlQueryable, database: string) {
+    this.#session = session;
+    this.#database = database;
+  }
+
+  async read(options: IntrospectOptions): Promise<DatabaseSchema> {
+    const [versionRow] = await this.#session.query({ sql: 'SELECT version() AS version' });
+    const version = text(versionRow ?? {}, 'version');
+    const flavor = flavorOf(version);
+    const schemas = await this.#schemas(options.schemas);
+    const base = {
+      engine: 'mysql',
+      product: `${flavor.product} ${/\d+\.\d+\.\d+/.exec(version.replace(/^5\.5\.5-/, ''))?.[0] ?? version}`,
+      version: versionNumber(version),
+      database: this.#database,
+      origin: 'live',
+      schemas,
+      types: [],
+      sequences: [],
+      extensions: [],
+    } as const;
+    if (schemas.length === 0) return { ...base, relations: [], routines: [], unsupported: [] };
+
+    const ask = async (sql: string, lists = 1): Promise<readonly Row[]> => {
+      options.signal?.throwIfAborted();
+      return this.#session.query({ sql, values: Array.from({ length: lists }, () => schemas) });
+    };
+    const tables = await ask(catalogue.tablesSql);
+    const rowsOf = {
+      columns: groupByRelation(await ask(catalogue.columnsSql)),
+      indexes: groupByRelation(await ask(catalogue.indexesSql(flavor))),
+      foreignKeys: groupByRelation(await ask(catalogue.foreignKeysSql)),
+      checks: groupByRelation(await ask(flavor.checksSql)),
+      views: groupByRelation(await ask(catalogue.viewsSql)),
+      triggers: groupByRelation(await ask(catalogue.triggersSql)),
+      partitions: groupByRelation(await ask(catalogue.partitionsSql)),
+    };
+    const known = new Set(
+      tables.map((row) => relationId(text(row, 'table_schema'), text(row, 'table_name'))),
+    );
+    const grants = readGrants(await ask(catalogue.grantsSql, 2));
+    const routines = readRoutines(
+      await ask(catalogue.routinesSql),
+      await ask(catalogue.eventsSql),
+      await ask(catalogue.parametersSql),
+      known,
+    );
+    const unsupported: UnsupportedObject[] = [];
+    const relations = tables
+      .filter((row) => text(row, 'table_type') !== 'SEQUENCE')
+      .map((row): Relation => {
+        const schema = text(row, 'table_schema');
+        const name = text(row, 'table_name');
+        const id = relationId(schema, name);
+        const isView = text(row, 'table_type').includes('VIEW');
+        const partition = rowsOf.partitions.get(id)?.[0];
+        const indexes = readIndexes(rowsOf.indexes.get(id) ?? []);
+        const definition = optional(rowsOf.views.get(id)?.[0] ?? {}, 'view_definition');
+        return present<Relation>({
+          id,
+          schema,
+          name,
+          kind: isView ? 'view' : partition === undefined ? 'table' : 'partitioned',
+          owner: undefined,
+          comment: isView ? undefined : text(row, 'table_comment') || undefined,
+          columns: (rowsOf.columns.get(id) ?? []).map((column) => readColumn(column, row, flavor)),
+          keys: uniqueKeys(indexes),
+          checks: readChecks(rowsOf.checks.get(id) ?? []),
+          exclusions: [],
+          foreignKeys: readForeignKeys(rowsOf.foreignKeys.get(id) ?? []),
+          indexes,
+          triggers: readTriggers(rowsOf.triggers.get(id) ?? [], schema, known),
+          rules: [],
+          policies: [],
+          rowSecurity: 'off',
+          grants: [...(grants.get(id) ?? []), ...(grants.get(schema) ?? [])],
+          partitionOf: undefined,
+          partitionBy:
+            partition === undefined
+              ? undefined
+              : `${text(partition, 'partition_method')} (${text(partition, 'partition_expression')})`,
+          inherits: [],
+          // Row images are full by setting, not by relation: capture checks binlog_row_image instead.
+          replicaIdentity: { kind: 'full' },
+          persistence: text(row, 'table_type') === 'TEMPORARY' ? 'temporary' : 'permanent',
+          options: isView ? [] : tableOptions(row),
+          estimatedRows: row['table_rows'] == null ? null : Number(row['table_rows']),
+          bytes: row['bytes'] == null ? null : Number(row['bytes']),
+          definition,
+          reads:
+            definition === undefined
+              ? []
+              : readQualifiedNames(definition).filter((other) => known.has(other)),
+          calls: [],
+        });
+      });
+    for (const row of tables) {
+      if (text(row, 'table_type') !== 'SEQUENCE') continue;
+      unsupported.push({
+        kind: 'sequence',
+        name: relationId(text(row, 'table_schema'), text(row, 'table_name')),
+        reason: 'MariaDB sequences are not carried over',
+      });
+    }
+    return { ...base, relations, routines, unsupported };
+  }
+
+  async #schemas(wanted: readonly string[] | undefined): Promise<readonly string[]> {
+    const rows = await this.#session.query({
+      sql: 'SELECT schema_name FROM information_schema.schemata ORDER BY 1',
+    });
+    const all = rows.map((row) => text(row, 'schema_name')).filter((name) => !SYSTEM.has(name.toLowerCase()));
+    // One server holds many databases of no concern here: without a list, the connection's own.
+    const names = wanted ?? (this.#database === '' ? all : [this.#database]);
+    return all.filter((name) => names.includes(name));
+  }
+}
+
+function readColumn(row: Row, table: Row, flavor: MysqlFlavor): Column {
+  const extra = text(row, 'extra');
+  const type = normaliseType(text(row, 'column_type'));
+  const isGenerated = /\b(VIRTUAL|STORED|PERSISTENT) GENERATED\b/i.test(extra);
+  const onUpdate = /\bon update (\S+)/i.exec(extra)?.[1];
+  const collation = optional(row, 'collation_name');
+  return present<Column>({
+    name: text(row, 'column_name'),
+    position: Number(text(row, 'ordinal_position')),
+    type,
+    baseType: text(row, 'data_type').toLowerCase(),
+    userType: undefined,
+    isArray: false,
+    isNullable: text(row, 'is_nullable') === 'YES',
+    default: isGenerated
+      ? undefined
+      : flavor.defaultExpression({
+          column_default: row['column_default'] ?? null,
+          extra,
+          data_type: text(row, 'data_type').toLowerCase(),
+        }),
+    identity: undefined,
+    sequence: undefined,
+    generated: isGenerated
+      ? { expression: text(row, 'generation_expression'), stored: /STORED|PERSISTENT/i.test(extra) }
+      : undefined,
+    autoIncrement: /auto_increment/i.test(extra) ? true : undefined,
+    collation: collation === text(table, 'table_collation') ? undefined : collation,
+    characterSet:
+      collation === text(table, 'table_collation') ? undefined : optional(row, 'character_set_name'),
+    comment: text(row, 'column_comment') || undefined,
+    isInherited: false,
+    storage: undefined,
+    invisible: /\bINVISIBLE\b/i.test(extra) ? true : undefined,
+    onUpdate,
+  });
+}
+
+function readIndexes(rows: readonly Row[]): readonly Index[] {
+  const byName = new Map<string, Row[]>();
+  for (const row of rows)
+    byName.set(text(row, 'index_name'), [...(byName.get(text(row, 'index_name')) ?? []), row]);
+  return [...byName].map(([name, parts]): Index => {
+    const first = parts[0] as Row;
+    const method = text(first, 'index_type');
+    const isUnique = text(first, 'non_unique') === '0';
+    const isPrimary = name === 'PRIMARY';
+    const hasExpression = parts.some((part) => part['expression'] != null);
+    const keys = parts.map((part) => {
+      const expression = part['expression'];
+      const key = expression == null ? quoteIdentifier(text(part, 'column_name')) : `(${expression})`;
+      const prefix = part['sub_part'] == null ? '' : `(${part['sub_part']})`;
+      return `${key}${prefix}${text(part, 'collation') === 'D' ? ' DESC' : ''}`;
+    });
+    const kind = isPrimary
+      ? 'PRIMARY KEY'
+      : method === 'FULLTEXT' || method === 'SPATIAL'
+        ? `${method} KEY ${quoteIdentifier(name)}`
+        : `${isUnique ? 'UNIQUE ' : ''}KEY ${quoteIdentifier(name)}`;
+    const invisible = text(first, 'is_visible') === 'NO' ? ' /* not visible to the optimiser */' : '';
+    return present<Index>({
+      name,
+      isUnique,
+      isPrimary,
+      constraint: isUnique ? name : undefined,
+      isValid: true,
+      isImmediate: true,
+      method: method.toLowerCase(),
+      columns: hasExpression ? [] : parts.map((part) => text(part, 'column_name')),
+      hasExpression,
+      // A prefix does not identify a row: such a key must not serve as one.
+      predicate: parts.some((part) => part['sub_part'] != null) && isUnique ? 'prefix' : undefined,
+      include: [],
+      definition: `${kind} (${keys.join(', ')})${invisible}`,
+      isInherited: false,
+      comment: text(first, 'index_comment') || undefined,
+    });
+  });
+}
+
+function uniqueKeys(indexes: readonly Index[]): readonly UniqueKey[] {
+  return indexes
+    .filter((index) => index.isUnique && !index.hasExpression && index.predicate === undefined)
+    .map((index) => ({
+      name: index.name,
+      kind: index.isPrimary ? ('primary' as const) : ('unique' as const),
+      columns: index.columns,
+      isDeferrable: false,
+      isInitiallyDeferred: false,
+      nullsNotDistinct: false,
+      include: [],
+    }))
+    .sort((a, b) => (a.kind === b.kind ? a.name.localeCompare(b.name) : a.kind === 'primary' ? -1 : 1));
+}
+
+function readForeignKeys(rows: readonly Row[]): readonly ForeignKey[] {
+  const byName = new Map<string, Row[]>();
+  for (const row of rows) {
+    const name = text(row, 'constraint_name');
+    byName.set(name, [...(byName.get(name) ?? []), row]);
+  }
+  return [...byName].map(([name, parts]): ForeignKey => {
+    const first = parts[0] as Row;
+    const columns = parts.map((part) => text(part, 'column_name'));
+    const parentColumns = parts.map((part) => text(part, 'referenced_column_name'));
+    const onDelete = action(text(first, 'delete_rule'));
+    const onUpdate = action(text(first, 'update_rule'));
+    const parentSchema = text(first, 'referenced_table_schema');
+    const parentName = text(first, 'referenced_table_name');
+    const list = (names: readonly string[]) => names.map(quoteIdentifier).join(', ');
+    const qualified =
+      parentSchema === text(first, 'table_schema')
+        ? quoteIdentifier(parentName)
+        : `${quoteIdentifier(parentSchema)}.${quoteIdentifier(parentName)}`;
+    return {
+      name,
+      columns,
+      parent: relationId(parentSchema, parentName),
+      parentColumns,
+      onDelete,
+      onUpdate,
+      match: 'simple',
+      isDeferrable: false,
+      isInitiallyDeferred: false,
+      isValidated: true,
+      isInherited: false,
+      definition:
+        `FOREIGN KEY (${list(columns)}) REFERENCES ${qualified} (${list(parentColumns)})` +
+        ` ON DELETE ${onDelete.toUpperCase()} ON UPDATE ${onUpdate.toUpperCase()}`,
+    };
+  });
+}
+
+/** InnoDB: NO ACTION and RESTRICT are the same thing under two names; the name is kept. */
+function action(rule: string): ReferentialAction {
+  const lower = rule.toLowerCase();
+  return lower === 'cascade' || lower === 'set null' || lower === 'restrict' || lower === 'set default'
+    ? lower
+    : 'no action';
+}
+
+function readChecks(rows: readonly Row[]): readonly Check[] {
+  return rows.map((row) => ({
+    name: text(row, 'constraint_name'),
+    expression: text(row, 'check_clause'),
+    isValidated: text(row, 'enforced') !== 'NO',
+    isNoInherit: false,
+    isInherited: false,
+  }));
+}
+
+function readTriggers(
+  rows: readonly Row[],
+  schema: string,
+  known: ReadonlySet<RelationId>,
+): readonly Trigger[] {
+  return rows.map((row) => {
+    const body = text(row, 'action_statement');
+    const touched = readTouchedRelations(body, schema, known);
+    return {
+      name: text(row, 'trigger_name'),
+      timing: text(row, 'action_timing').toLowerCase(),
+      events: [text(row, 'event_manipulation').toLowerCase()],
+      level: 'row',
+      enabled: 'origin',
+      definition:
+        `CREATE TRIGGER ${quoteIdentifier(text(row, 'trigger_name'))} ${text(row, 'action_timing')} ` +
+        `${text(row, 'event_manipulation')} ON ${quoteIdentifier(text(row, 'table_name'))} FOR EACH ROW ${body}`,
+      isInherited: false,
+      ...touched,
+    };
+  });
+}
+
+function readRoutines(
+  routines: readonly Row[],
+  events: readonly Row[],
+  parameters: readonly Row[],
+  known: ReadonlySet<RelationId>,
+): readonly Routine[] {
+  const signatures = new Map<string, string[]>();
+  for (const row of parameters) {
+    const id = relationId(text(row, 'specific_schema'), text(row, 'specific_name'));
+    signatures.set(id, [...(signatures.get(id) ?? []), text(row, 'dtd_identifier')]);
+  }
+  const common = { language: 'sql', isTrigger: false, calls: [], grants: [] } as const;
+  const stored = routines.map((row): Routine => {
+    const schema = text(row, 'routine_schema');
+    const id = relationId(schema, text(row, 'routine_name'));
+    const body = row['routine_definition'] ?? null;
+    return present<Routine>({
+      ...common,
+      id,
+      schema,
+      name: text(row, 'routine_name'),
+      kind: text(row, 'routine_type') === 'PROCEDURE' ? 'procedure' : 'function',
+      signature: `(${(signatures.get(id) ?? []).join(', ')})`,
+      returns: optional(row, 'dtd_identifier'),
+      isSecurityDefiner: text(row, 'security_type') === 'DEFINER',
+      definition: body ?? '',
+      ...readTouchedRelations(body ?? '', schema, known),
+      // NULL: this user may not see the body. PREPARE: what it runs is only known when it runs.
+      isOpaque: body === null || /\bPREPARE\b/i.test(body),
+    });
+  });
+  const scheduled = events.map((row): Routine => {
+    const schema = text(row, 'event_schema');
+    const body = text(row, 'event_definition');
+    return {
+      ...common,
+      id: relationId(schema, text(row, 'event_name')),
+      schema,
+      name: text(row, 'event_name'),
+      kind: 'event',
+      signature: '()',
+      isSecurityDefiner: true,
+      definition: body,
+      ...readTouchedRelations(body, schema, known),
+      isOpaque: /\bPREPARE\b/i.test(body),
+    };
+  });
+  return [...stored, ...scheduled];
+}
+
+/** By relation id, and by schema name for grants on a whole database. */
+function readGrants(rows: readonly Row[]): ReadonlyMap<string, readonly Grant[]> {
+  const grants = new Map<string, Grant[]>();
+  for (const row of rows) {
+    const name = row['table_name'] ?? null;
+    const key = name === null ? text(row, 'table_schema') : relationId(text(row, 'table_schema'), name);
+    const grant = {
+      grantee: text(row, 'grantee'),
+      privilege: text(row, 'privilege_type'),
+      isGrantable: text(row, 'is_grantable') === 'YES',
+    };
+    grants.set(key, [...(grants.get(key) ?? []), grant]);
+  }
+  return grants;
+}
+
+function tableOptions(row: Row): readonly string[] {
+  const options: string[] = [];
+  if (row['engine'] != null) options.push(`ENGINE=${row['engine']}`);
+  const collation = text(row, 'table_collation');
+  if (collation !== '') options.push(`COLLATE=${collation}`);
+  if (/row_format=/i.test(text(row, 'create_options')))
+    options.push(`ROW_FORMAT=${text(row, 'row_format').toUpperCase()}`);
+  return options;
+}

@@ -1,0 +1,124 @@
+import mysql from 'mysql2/promise';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startPrivateMariadb, type PrivateMariadb } from '../../src/demo/private-mariadb.js';
+import { openMysqlSession, queryable } from '../../src/engines/mysql/mysql-connection.js';
+import { MysqlIntrospector } from '../../src/engines/mysql/mysql-introspector.js';
+import { ConnectionTarget } from '../../src/model/connection-target.js';
+import type { DatabaseSchema, Relation } from '../../src/model/database-schema.js';
+import { debianProgram } from '../support/debian-program.js';
+
+const SCHEMA = `
+CREATE TABLE users (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, email VARCHAR(190) NOT NULL, name VARCHAR(80) DEFAULT 'it''s',
+  born DATE, seen DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6), flags SET('a','b'), state ENUM('new','old, ok') DEFAULT 'new',
+  is_admin TINYINT(1) NOT NULL DEFAULT 0, age INT(11), code CHAR(3) CHARACTER SET ascii COLLATE ascii_bin,
+  domain VARCHAR(190) GENERATED ALWAYS AS (substring_index(email, '@', -1)) STORED, UNIQUE KEY users_email (email), KEY users_name (name(10)), FULLTEXT KEY users_text (name),
+  CONSTRAINT age_positive CHECK (age > 0)) COMMENT='people' DEFAULT CHARSET=utf8mb4;
+CREATE TABLE \`Order Items\` (\`order\` BIGINT UNSIGNED NOT NULL, line INT UNSIGNED NOT NULL, user_id BIGINT UNSIGNED, price DECIMAL(10,2) NOT NULL COMMENT 'net',
+  PRIMARY KEY (\`order\`, line), CONSTRAINT items_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE SET NULL ON UPDATE CASCADE);
+CREATE TABLE old (id INT) ENGINE=MyISAM;
+CREATE TABLE log (id BIGINT NOT NULL, at DATE NOT NULL, body JSON, PRIMARY KEY (id, at)) PARTITION BY RANGE (YEAR(at)) (PARTITION p0 VALUES LESS THAN (2026), PARTITION p1 VALUES LESS THAN MAXVALUE);
+CREATE VIEW customer_items AS SELECT u.name, i.price FROM users u JOIN \`Order Items\` i ON i.user_id = u.id;
+CREATE TRIGGER users_log AFTER INSERT ON users FOR EACH ROW INSERT INTO log VALUES (NEW.id, CURDATE(), '{}');
+CREATE PROCEDURE clean(IN days INT) DELETE FROM log WHERE at < CURDATE() - INTERVAL days DAY;
+`;
+
+let server: PrivateMariadb;
+let connection: mysql.Connection;
+let schema: DatabaseSchema;
+
+const relation = (name: string): Relation => {
+  const found = schema.relations.find((r) => r.name === name);
+  if (found === undefined) throw new Error(`no relation ${name}`);
+  return found;
+};
+
+beforeAll(async () => {
+  server = await startPrivateMariadb({
+    program: debianProgram(['mariadbd', 'mysqld'], 'mariadb-server-core'),
+  });
+  const root = await mysql.createConnection({ uri: server.url(), multipleStatements: true });
+  await root.query(`CREATE DATABASE shop CHARACTER SET utf8mb4; USE shop; ${SCHEMA}`);
+  await root.end();
+  connection = await openMysqlSession(
+    new ConnectionTarget({
+      engine: 'mysql',
+      host: server.host,
+      port: server.port,
+      user: server.user,
+      database: 'shop',
+      password: async () => server.password,
+      tls: false,
+      parameters: {},
+    }),
+    { applicationName: 'dbps test', readOnly: true },
+  );
+  schema = await new MysqlIntrospector(queryable(connection), 'shop').read({});
+});
+
+afterAll(async () => {
+  await connection?.end();
+  await server?.stop();
+});
+
+test('columns keep what their values depend on', () => {
+  const column = (name: string) => relation('users').columns.find((c) => c.name === name);
+  expect(column('id')).toMatchObject({
+    type: 'bigint unsigned',
+    baseType: 'bigint',
+    autoIncrement: true,
+    isNullable: false,
+  });
+  expect(column('age')).toMatchObject({ type: 'int', isNullable: true });
+  expect(column('is_admin')).toMatchObject({ type: 'tinyint(1)', default: '0' });
+  expect(column('name')).toMatchObject({ type: 'varchar(80)', default: "'it''s'" });
+  expect(column('seen')).toMatchObject({ type: 'datetime(6)', onUpdate: 'current_timestamp(6)' });
+  expect(column('state')).toMatchObject({ type: "enum('new','old, ok')", default: "'new'" });
+  expect(column('domain')).toMatchObject({ generated: { stored: true } });
+  expect(column('domain')?.default).toBeUndefined();
+  expect(column('code')).toMatchObject({ characterSet: 'ascii', collation: 'ascii_bin' });
+  expect(relation('users').comment).toBe('people');
+});
+
+test('keys, indexes, checks and references', () => {
+  expect(relation('users').keys.map((k) => [k.kind, k.name, k.columns])).toEqual([
+    ['primary', 'PRIMARY', ['id']],
+    ['unique', 'users_email', ['email']],
+  ]);
+  expect(relation('users').indexes.find((i) => i.name === 'users_name')?.definition).toBe(
+    'KEY `users_name` (`name`(10))',
+  );
+  expect(relation('users').indexes.find((i) => i.name === 'users_text')?.method).toBe('fulltext');
+  expect(relation('users').checks).toMatchObject([{ name: 'age_positive', expression: '`age` > 0' }]);
+  expect(relation('Order Items').foreignKeys).toMatchObject([
+    {
+      name: 'items_user',
+      columns: ['user_id'],
+      parent: 'shop.users',
+      parentColumns: ['id'],
+      onDelete: 'set null',
+      onUpdate: 'cascade',
+    },
+  ]);
+});
+
+test('views, triggers and routines say which relations they touch', () => {
+  expect(relation('customer_items')).toMatchObject({
+    kind: 'view',
+    reads: ['shop.Order Items', 'shop.users'],
+  });
+  expect(relation('users').triggers).toMatchObject([
+    { name: 'users_log', timing: 'after', writes: ['shop.log'] },
+  ]);
+  expect(schema.routines).toMatchObject([
+    { id: 'shop.clean', kind: 'procedure', signature: '(int(11))', writes: ['shop.log'] },
+  ]);
+});
+
+test('partitions and engines are seen', () => {
+  expect(relation('log')).toMatchObject({ kind: 'partitioned', partitionBy: 'RANGE (year(`at`))' });
+  expect(relation('old').options).toContain('ENGINE=MyISAM');
+});
+
+test('the session cannot write', async () => {
+  await expect(connection.query('CREATE TABLE shop.forbidden (id INT)')).rejects.toThrow(/READ ONLY/);
+});
