@@ -42,6 +42,7 @@ export interface Engine {
   openReadOnly(target: ConnectionTarget, options: OpenOptions): Promise<ReadOnlyDatabase>;
   readonly ddl: Ddl;
   readonly dumpReader?: DumpReader;
+  readonly statementReader?: StatementReader;
 }
 
 export interface OpenOptions {
@@ -98,6 +99,36 @@ export interface DumpSource {
   readonly path: string;
   readonly defaultSchema?: string;
   readonly signal?: AbortSignal;
+}
+
+/** Reads statements of applications with the engine's grammar; connects to nothing. */
+export interface StatementReader {
+  /** One entry a text, null where it could not be read (cut off, another dialect). A text may hold several statements. */
+  read(texts: readonly string[]): Promise<readonly (StatementUse | null)[]>;
+}
+
+/** A name as the statement wrote it: `schema` undefined where the search path decides. */
+export interface WrittenName {
+  readonly schema?: string;
+  readonly name: string;
+}
+
+/** What a statement touches, before names are resolved against a schema. */
+export interface StatementUse {
+  readonly reads: readonly WrittenName[];
+  readonly writes: readonly WrittenName[];
+  /** Columns compared for equality across two relations. */
+  readonly joins: readonly {
+    readonly left: WrittenName;
+    readonly leftColumn: string;
+    readonly right: WrittenName;
+    readonly rightColumn: string;
+  }[];
+  /** Columns read, `*` for all. A bare name is listed for each relation in its scope: the schema tells which one has it. */
+  readonly columns: readonly { readonly relation: WrittenName; readonly column: string }[];
+  readonly calls: readonly WrittenName[];
+  /** True when the text opens, commits or rolls back a transaction. */
+  readonly isTransactionControl: boolean;
 }
 
 /** Statements seen by the server, for boundaries drawn from use. */
