@@ -275,6 +275,8 @@ export type ChunkFormat = 'postgres-binary' | 'postgres-text' | 'mysql-load' | '
 
 export interface Snapshot {
   readonly formats: readonly ChunkFormat[];
+  /** The fastest of the accepted formats that keeps every column's value: binary only where both sides mean the same by it. */
+  chunkFormat(map: RelationMap, accepted: readonly ChunkFormat[]): Promise<ChunkFormat>;
   /** Splits by key into ranges of about `rowsPerChunk`; a relation without rows gives one chunk. Resumable: same input, same cuts is NOT promised. */
   planChunks(map: RelationMap, rowsPerChunk: number, signal?: AbortSignal): Promise<readonly Chunk[]>;
   /**
@@ -434,8 +436,10 @@ export interface Sink {
     signal?: AbortSignal,
   ): Promise<{ readonly rows: number; readonly bytes: number }>;
   copyProgress(): Promise<readonly CopyProgress[]>;
-  /** Records the planned chunks of a relation once, so that a resumed copy uses the same cuts. */
-  recordChunks(map: RelationMap, chunks: readonly Chunk[]): Promise<readonly Chunk[]>;
+  /** The relation's planned chunks in key order; empty when none were recorded yet. */
+  recordedChunks(map: RelationMap): Promise<readonly RecordedChunk[]>;
+  /** Records the planned chunks of a relation once, and returns those on record: a resumed copy uses the same cuts. */
+  recordChunks(map: RelationMap, chunks: readonly Chunk[]): Promise<readonly RecordedChunk[]>;
   /** Removes rows and progress of one relation, to copy it again. */
   resetRelation(map: RelationMap): Promise<void>;
 
@@ -454,6 +458,10 @@ export interface Sink {
   /** Rewrites the rows of heal keys as read from the source and clears them from the set, in one transaction. */
   healRows(map: RelationMap, keys: readonly Key[], reader: ChunkReader): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface RecordedChunk extends Chunk {
+  readonly isDone: boolean;
 }
 
 export interface CopyProgress {

@@ -1,0 +1,67 @@
+/** Sessions that chunks are copied over: opened when needed, kept for the next chunk, thrown away when one was interrupted. */
+import type pg from 'pg';
+import type { ConnectionTarget } from '../../model/connection-target.js';
+import { openSession, type SessionOptions } from './postgres-connection.js';
+
+/**
+ * Whatever the role or the database sets must not cut a long copy short, filter its rows (row security is an error here, never a
+ * silent selection), or plan each chunk over several processes.
+ */
+export const BULK_SETTINGS = {
+  row_security: 'off',
+  statement_timeout: '0',
+  lock_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+  default_transaction_isolation: 'read committed',
+  max_parallel_workers_per_gather: '0',
+  jit: 'off',
+} as const;
+
+export class CopySessions {
+  readonly #idle: pg.Client[] = [];
+  readonly #used = new Set<pg.Client>();
+  #isClosed = false;
+
+  constructor(
+    readonly target: ConnectionTarget,
+    readonly options: SessionOptions,
+    /** Run once on each new session. */
+    readonly prepare: (client: pg.Client) => Promise<void> = async () => undefined,
+  ) {}
+
+  async acquire(): Promise<pg.Client> {
+    if (this.#isClosed) throw new Error('the database handle was closed');
+    const client = this.#idle.pop() ?? (await this.#open());
+    this.#used.add(client);
+    return client;
+  }
+
+  async #open(): Promise<pg.Client> {
+    const client = await openSession(this.target, this.options);
+    try {
+      await this.prepare(client);
+      return client;
+    } catch (error) {
+      await client.end();
+      throw error;
+    }
+  }
+
+  release(client: pg.Client): void {
+    this.#used.delete(client);
+    if (this.#isClosed) void client.end();
+    else this.#idle.push(client);
+  }
+
+  /** Ends a session in the middle of whatever it does: the server rolls back what is open. */
+  destroy(client: pg.Client): void {
+    this.#used.delete(client);
+    (client as unknown as { connection: pg.Connection }).connection.stream.destroy();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const client of this.#used) this.destroy(client);
+    await Promise.all(this.#idle.splice(0).map((client) => client.end()));
+  }
+}
