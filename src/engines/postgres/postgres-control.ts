@@ -79,6 +79,13 @@ CREATE TABLE IF NOT EXISTS dbps.route (
   revision bigint NOT NULL DEFAULT 1,
   updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+-- Applications read it, under roles of their own, and are told when it changes: dbps/router.
+GRANT USAGE ON SCHEMA dbps TO PUBLIC;
+GRANT SELECT ON dbps.route TO PUBLIC;
+CREATE OR REPLACE FUNCTION dbps.notify_route() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN PERFORM pg_catalog.pg_notify('dbps_route', ''); RETURN NULL; END $$;
+CREATE OR REPLACE TRIGGER notify_route AFTER INSERT OR UPDATE OR DELETE ON dbps.route
+  FOR EACH STATEMENT EXECUTE FUNCTION dbps.notify_route();
 -- What a closing fence took away, to be put back when it opens: foreign keys, trigger states, sequence bounds.
 CREATE TABLE IF NOT EXISTS dbps.fence_memory (
   service text NOT NULL,

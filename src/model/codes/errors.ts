@@ -2,6 +2,20 @@ import type { CodeEntry } from './catalogue.js';
 
 /** E1xx usage, E2xx config, E3xx refused, E4xx a database could not be used, E5xx interrupted, E9xx internal. */
 export const ERRORS = {
+  DBPS_E120: {
+    title: 'the router was asked for a service that it does not know',
+    meaning:
+      'createRouter was given the databases of certain services, under their names in dbps.yaml; reads, writes and transactions name one of them.',
+    example: 'the router knows no service "order"',
+    fix: 'Use one of the names given to createRouter, or add the service and its database there.',
+  },
+  DBPS_E121: {
+    title: 'a knex of the router cannot be destroyed by itself',
+    meaning:
+      'writes() gives a view over connections that belong to the router (or to the application that gave them). Destroying it would take them from everyone else.',
+    example: 'the knex of orders belongs to the router',
+    fix: 'await router.close(), and destroy the knex instances that you gave to createRouter.',
+  },
   DBPS_E201: {
     title: 'a named file does not exist',
     meaning: 'The file given by --config, DBPS_CONFIG, --env-file or another option is not there.',
@@ -62,12 +76,41 @@ export const ERRORS = {
     example: 'passwordCommand ended with 1',
     fix: 'Run the command by hand as the same user, in the folder of dbps.yaml. It must print the password and nothing else.',
   },
+  DBPS_E420: {
+    title: 'whether a write took effect is not known',
+    meaning:
+      'The connection was lost after a write or COMMIT had been sent and before its answer came. The database may have carried it out. The router never repeats such a write, because it could then be made twice.',
+    example: 'the connection was lost while a write of orders was being acknowledged',
+    fix: 'Look for the row (by a key that the application chose) and decide; or write with a key that makes a second write harmless.',
+  },
+  DBPS_E421: {
+    title: 'a transaction was rolled back although its callback succeeded',
+    meaning:
+      'A statement failed, the callback went on as if nothing had happened, and the server answered COMMIT with ROLLBACK. Nothing was written, so nothing may be acknowledged.',
+    example:
+      'the transaction on orders was rolled back: a statement in it had failed and the callback went on',
+    fix: 'Let the error leave the callback, or run the statement that may fail in a nested transaction.',
+  },
+  DBPS_E422: {
+    title: 'no database says where a service lives',
+    meaning:
+      'The router reads dbps.route in the shared database and in the service’s own. Without an answer from either it would have to guess who owns the writes, so it does not start.',
+    example: 'neither the shared database nor the one of orders could be asked where orders lives',
+    fix: 'Check both connections; the application’s role needs USAGE on schema dbps and SELECT on dbps.route, which dbps grants to PUBLIC.',
+  },
   DBPS_E501: {
     title: 'stopped on request',
     meaning:
       'A signal, a timeout or a take-over stopped dbps between two pieces of work. What was done is durable and journalled.',
     example: 'stopped while waiting for the lease of orders',
     fix: 'Run the same command again: it goes on from there.',
+  },
+  DBPS_E520: {
+    title: 'no database accepted a write in time',
+    meaning:
+      'At a cutover writers wait until the new owner opens, normally some milliseconds. Here it did not open within the router’s waitMs, or the database could not be reached. The write was not made.',
+    example: 'no database accepted writes of orders for 30000 ms',
+    fix: 'dbps status shows what the cutover waits for. Write again when a database accepts writes.',
   },
   DBPS_E410: {
     title: 'a relation of the plan does not exist any more',

@@ -1,0 +1,60 @@
+/** What an error of a knex driver (pg, mysql2) says about the statement's fate. */
+import { isFenceError } from '../model/fence-error.js';
+
+/**
+ * `fenced`: refused by a fence, nothing was done.
+ * `moved`: refused in a way that a side that lost the ownership refuses (sequence fenced, relation retired, read-only); nothing was done.
+ * `lost`: the connection went away; whether an autocommitted statement or a COMMIT took effect is not known.
+ * `other`: the application's own business.
+ */
+export type Fate = 'fenced' | 'moved' | 'lost' | 'other';
+
+/** nextval behind a fenced MAXVALUE; a retired relation or schema; a server turned read-only. */
+const MOVED = new Set(['2200H', '42P01', '3F000', '25006']);
+/** Server shut down, crashed or is starting; connection exceptions. */
+const LOST_STATES = new Set([
+  '57P01',
+  '57P02',
+  '57P03',
+  '08000',
+  '08001',
+  '08003',
+  '08004',
+  '08006',
+  '08P01',
+]);
+const LOST_CODES = new Set([
+  'ECONNRESET',
+  'ECONNREFUSED',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'PROTOCOL_CONNECTION_LOST',
+  'PROTOCOL_ENQUEUE_AFTER_FATAL_ERROR',
+  'ER_SERVER_SHUTDOWN',
+]);
+/** node-postgres gives these without a code; knex puts the statement and a dash before them. */
+const LOST_MESSAGE =
+  /(^| - )(Connection terminated|Client has encountered a connection error|Client was closed|timeout expired|Connection ended)[^\n]*$/;
+
+export function fateOf(error: unknown): Fate {
+  if (isFenceError(error)) return 'fenced';
+  if (typeof error !== 'object' || error === null) return 'other';
+  const { code, sqlState, message } = error as { code?: unknown; sqlState?: unknown; message?: unknown };
+  for (const state of [code, sqlState]) {
+    if (typeof state !== 'string') continue;
+    if (MOVED.has(state)) return 'moved';
+    if (LOST_STATES.has(state) || LOST_CODES.has(state)) return 'lost';
+  }
+  return code === undefined && typeof message === 'string' && LOST_MESSAGE.test(message) ? 'lost' : 'other';
+}
+
+/** The database has no route (yet, or any more): dbps's table or schema is not there. */
+export function isRouteTableMissing(error: unknown): boolean {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return code === '42P01' || code === '3F000' || code === 'ER_NO_SUCH_TABLE' || code === 'ER_BAD_DB_ERROR';
+}

@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest';
+import { FENCE_SQLSTATE } from '../../src/model/fence-error.js';
+import { fateOf } from '../../src/router/driver-errors.js';
+
+test('an error says what became of the statement, whichever driver and however knex words it', () => {
+  const say = (message: string, more: object = {}) => fateOf(Object.assign(new Error(message), more));
+  expect(say('refused', { code: FENCE_SQLSTATE })).toBe('fenced');
+  expect(say('refused', { code: 'ER_SIGNAL_EXCEPTION', sqlState: FENCE_SQLSTATE })).toBe('fenced');
+  expect(say('nextval: reached maximum value', { code: '2200H' })).toBe('moved');
+  expect(say('terminating connection', { code: '57P01' })).toBe('lost');
+  expect(say('connect', { code: 'ECONNREFUSED' })).toBe('lost');
+  expect(say('Connection terminated unexpectedly')).toBe('lost');
+  expect(
+    say('update "a" set "b" = $1 - Client has encountered a connection error and is not queryable'),
+  ).toBe('lost');
+  expect(say('duplicate key', { code: '23505' })).toBe('other');
+  // A value that quotes the words is not a lost connection: the server answered with a state.
+  expect(say('insert - Connection terminated', { code: '22001' })).toBe('other');
+  expect(fateOf(undefined)).toBe('other');
+});
