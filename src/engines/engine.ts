@@ -185,8 +185,6 @@ export interface StagedStatement extends Statement {
 /** Runs planned statements, each group in one transaction that begins with the epoch check. */
 export interface DdlRunner {
   run(statements: readonly Statement[], owner: Ownership, signal?: AbortSignal): Promise<void>;
-  /** @returns true when this call created the database. */
-  createDatabaseIfMissing(): Promise<boolean>;
 }
 
 // ---------------------------------------------------------------- identity

@@ -5,7 +5,7 @@
  */
 import type { Direction, Position, ReadOnlyDatabase } from '../engines/engine.js';
 import type { Finding } from '../model/finding.js';
-import type { StateStore } from '../state/state-store.js';
+import type { Route, StateStore } from '../state/state-store.js';
 import type { MoveContext } from './move-context.js';
 
 export interface StepContext extends MoveContext {
@@ -15,6 +15,17 @@ export interface StepContext extends MoveContext {
   readonly reverse: ReplicatorHandle;
   readonly store: StateStore;
   readonly parameters: TransitionParameters;
+  /** Creates the service's database when it is missing, and opens it: until then reading `target` throws. @returns true when created. */
+  createTarget(): Promise<boolean>;
+  /** The user's own switch, run on every change of the route; null when none is configured. */
+  readonly routeHook: RouteHook | null;
+}
+
+/** How it is called stands in app/; a step runs it through migration/publish-route.ts, which retries. */
+export interface RouteHook {
+  /** `block`: the transition waits for it (what was committed stays); `warn`: a note is enough. */
+  readonly onFailure: 'block' | 'warn';
+  run(route: Route, signal: AbortSignal): Promise<void>;
 }
 
 /** What the caller of a transition may choose. */
@@ -127,6 +138,8 @@ export interface PlannedAction {
   readonly purpose: string;
 }
 
+export type StepDetails = Readonly<Record<string, unknown>>;
+
 export interface Step {
   /** As in model/phases.ts. */
   readonly name: string;
@@ -136,8 +149,8 @@ export interface Step {
   describe(context: GuardContext): Promise<readonly PlannedAction[]>;
   /** From the databases, not from memory. A step that is cheap to repeat may always say `todo`. */
   check(context: StepContext): Promise<'done' | 'todo'>;
-  /** Idempotent: run again after a crash at any instant of it. */
-  do(context: StepContext): Promise<void>;
+  /** Idempotent: run again after a crash at any instant of it. What it returns goes into the journal and the command's result. */
+  do(context: StepContext): Promise<StepDetails | void>;
   /** @throws when what `do` should have brought about is not so. */
   verify(context: StepContext): Promise<void>;
   /** Takes back a step that was begun, finished or not. Absent: nothing to take back. */

@@ -70,6 +70,41 @@ export const ERRORS = {
     example: 'the state store does not know a service "orders"',
     fix: 'dbps plan, then dbps migrate advance <service> --to provisioned.',
   },
+  DBPS_E304: {
+    title: 'there is no such way',
+    meaning:
+      'A service moves from phase to phase, one transition at a time. The phase that was asked for cannot be reached from where the service is.',
+    example: 'orders is in planned; there is no transition from there to sync',
+    fix: 'dbps status <service> shows the phases and the next one.',
+  },
+  DBPS_E305: {
+    title: 'the plan is not current',
+    meaning:
+      'The relations of this service in the database are no longer those that the plan was made from, or the service is on its way under another plan.',
+    example: 'public.orders has changed since the plan was made: column "note" was added',
+    fix: 'dbps plan makes a new one; dbps plan diff shows what changed.',
+  },
+  DBPS_E306: {
+    title: 'the confirmation is void',
+    meaning:
+      'A token for a step that cannot be undone names the plan and the epoch for which it was printed. One of them has changed since, so what was reviewed is not what would be done.',
+    example: 'orders@7f3a9c1e.e14 was given; the plan or the state is another by now',
+    fix: 'Run the command with --dry-run again, review what it prints, and pass the new token.',
+  },
+  DBPS_E307: {
+    title: 'a transition is under way',
+    meaning:
+      'A transition that was begun is finished or taken back before another one starts; past its commit point it can only be finished.',
+    example: 'orders is on its way from read-cutover to write-cutover',
+    fix: 'Finish it with the same command, or take it back with dbps migrate abort or dbps rollback.',
+  },
+  DBPS_E308: {
+    title: 'the route hook failed',
+    meaning:
+      'The command or URL under migration.hooks.route did not succeed. The new route is published and stays; nothing is undone because of it.',
+    example: 'the route hook of orders failed 3 times: ended with 1',
+    fix: 'Mend the hook and run the same command again, or set onFailure: warn.',
+  },
   DBPS_E403: {
     title: 'the password could not be had',
     meaning: 'passwordCommand failed or took longer than 30 seconds. Its output is never shown.',
