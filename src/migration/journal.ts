@@ -17,7 +17,13 @@ export async function journal(
   detail: string | null = null,
   data: unknown = null,
 ): Promise<void> {
-  await context.store.append(context.owner, { transition: transitionLabel(transition), step, event, detail, data });
+  await context.store.append(context.owner, {
+    transition: transitionLabel(transition),
+    step,
+    event,
+    detail,
+    data,
+  });
 }
 
 /** What the journal says of the attempt under way: everything since the transition was last begun. */
@@ -37,5 +43,8 @@ export function readAttempt(entries: readonly JournalEntry[], transition: Transi
     if (entry.event === 'started' && !begun.includes(entry.step)) begun.push(entry.step);
     if (entry.event === 'undone' && begun.includes(entry.step)) begun.splice(begun.indexOf(entry.step), 1);
   }
-  return { parameters: ((own[start]?.data ?? {}) as { parameters?: TransitionParameters }).parameters ?? {}, begun };
+  return {
+    parameters: ((own[start]?.data ?? {}) as { parameters?: TransitionParameters }).parameters ?? {},
+    begun,
+  };
 }

@@ -20,7 +20,12 @@ export interface Run {
   /** How long guards that may pass by themselves are asked again without `--wait`: a runner that has just begun catches up. */
   readonly settleMs: number;
   /** Told which step is under way, for status. */
-  readonly onStep: (progress: { step: string | null; index: number; of: number; waitingFor: string | null }) => void;
+  readonly onStep: (progress: {
+    step: string | null;
+    index: number;
+    of: number;
+    waitingFor: string | null;
+  }) => void;
 }
 
 export interface Catalogue {
@@ -69,7 +74,12 @@ export async function carryOut(run: Run): Promise<TransitionResult> {
     results.push(await carryOutStep(run, step));
   }
   await context.at('transition.before-phase');
-  await context.store.update(context.owner, { phase: transition.to, target: null, activity: 'idle', reason: null });
+  await context.store.update(context.owner, {
+    phase: transition.to,
+    target: null,
+    activity: 'idle',
+    reason: null,
+  });
   await journal(context, transition, TRANSITION_ITSELF, 'done', null, { durationMs: context.now() - began });
   run.onStep({ step: null, index: 0, of: 0, waitingFor: null });
   context.emit({ type: 'phase', service: context.service.name, from: transition.from, to: transition.to });
@@ -140,7 +150,8 @@ export async function rehearse(
   for (const name of transition.guards) guards.push(await ask(catalogue.guard(name), context));
   const actions: (PlannedAction & { step: string })[] = [];
   for (const name of transition.steps) {
-    for (const action of await catalogue.step(name).describe(context)) actions.push({ ...action, step: name });
+    for (const action of await catalogue.step(name).describe(context))
+      actions.push({ ...action, step: name });
   }
   return { guards, actions };
 }
@@ -182,13 +193,25 @@ async function attempt<T>(run: Run, step: Step, work: () => Promise<T>): Promise
     const activity =
       error instanceof InterruptedError ? 'idle' : error instanceof RefusedError ? 'blocked' : 'failed';
     try {
-      await journal(context, transition, step.name, error instanceof InterruptedError ? 'note' : 'failed', message);
+      await journal(
+        context,
+        transition,
+        step.name,
+        error instanceof InterruptedError ? 'note' : 'failed',
+        message,
+      );
       await context.store.update(context.owner, { activity, reason: `${step.name}: ${message}` });
     } catch {
       // The first error is the one to tell; the next runner finds the state from the databases.
     }
     if (!(error instanceof InterruptedError)) {
-      context.emit({ type: 'step', service: context.service.name, step: step.name, state: 'failed', detail: message });
+      context.emit({
+        type: 'step',
+        service: context.service.name,
+        step: step.name,
+        state: 'failed',
+        detail: message,
+      });
     }
     throw error;
   }
@@ -222,7 +245,8 @@ async function passGuards(run: Run, isResumed: boolean): Promise<readonly GuardR
     const isPatient = context.parameters.wait === true || context.now() < settled;
     if (!mayPass(refused) || !isPatient) {
       const error = new GuardsRefusedError(context.service.name, transition.to, all);
-      if (isResumed) await context.store.update(context.owner, { activity: 'blocked', reason: error.message });
+      if (isResumed)
+        await context.store.update(context.owner, { activity: 'blocked', reason: error.message });
       throw error;
     }
     const detail = refused.map(({ guard, result }) => `${guard}: ${result.detail}`).join('; ');

@@ -23,7 +23,9 @@ export class GuardsRefusedError extends RefusedError {
 }
 
 function describe({ guard, result }: GuardReport): string {
-  return result.outcome === 'unknown' ? `${guard} could not be checked: ${result.detail}` : `${guard}: ${result.detail}`;
+  return result.outcome === 'unknown'
+    ? `${guard} could not be checked: ${result.detail}`
+    : `${guard}: ${result.detail}`;
 }
 
 /** Every refusal may pass by itself, so that waiting makes sense. */
