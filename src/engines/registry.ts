@@ -1,6 +1,8 @@
 /** The engines dbps knows, each loaded when it is first asked for: drivers are slow to import. */
+import type { DbpsError } from '../model/errors.js';
 import type { EngineName } from '../model/database-schema.js';
 import type { Engine } from './engine.js';
+import { describeError as describePostgresError } from './postgres/postgres-errors.js';
 
 const LOADERS = {} as const satisfies Partial<Record<EngineName, () => Promise<Engine>>>;
 
@@ -12,4 +14,13 @@ export async function loadEngine(name: EngineName): Promise<Engine> {
   if (load === undefined)
     throw new RangeError(`no engine "${name}"; this build has ${ENGINE_NAMES.join(', ')}`);
   return load();
+}
+
+/** What a driver threw and nobody handled, in dbps's own terms; null when no engine knows it. Imports no driver. */
+export function describeEngineError(error: unknown): DbpsError | null {
+  for (const describe of [describePostgresError]) {
+    const described = describe(error);
+    if (described !== null) return described;
+  }
+  return null;
 }

@@ -6,6 +6,7 @@ import pg from 'pg';
 import type { ConnectionTarget } from '../../model/connection-target.js';
 import { RefusedError } from '../../model/errors.js';
 import type { OpenOptions, Ownership } from '../engine.js';
+import { connectError } from './postgres-errors.js';
 
 /** Every value as text: parsing is for whoever needs a number. */
 const AS_TEXT: pg.CustomTypesConfig = { getTypeParser: () => (value: string) => value };
@@ -78,7 +79,12 @@ export async function openSession(target: ConnectionTarget, options: SessionOpti
   const client = new pg.Client(await clientConfig(target, options));
   // A lost connection rejects the query under way; without a listener the same loss would also end the process.
   client.on('error', () => undefined);
-  await client.connect();
+  try {
+    await client.connect();
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    throw connectError(error, target);
+  }
   return client;
 }
 
@@ -104,7 +110,7 @@ export class SessionPool {
       await opened.use(async () => undefined);
     } catch (error) {
       await opened.close();
-      throw error;
+      throw connectError(error, target);
     }
     return opened;
   }

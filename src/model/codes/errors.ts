@@ -1,4 +1,6 @@
 import type { CodeEntry } from './catalogue.js';
+import { DATABASE_ERRORS } from './database-errors.js';
+import { USAGE_ERRORS } from './usage-errors.js';
 
 /** E1xx usage, E2xx config, E3xx refused, E4xx a database could not be used, E5xx interrupted, E9xx internal. */
 export const ERRORS = {
@@ -105,12 +107,6 @@ export const ERRORS = {
     example: 'the route hook of orders failed 3 times: ended with 1',
     fix: 'Mend the hook and run the same command again, or set onFailure: warn.',
   },
-  DBPS_E403: {
-    title: 'the password could not be had',
-    meaning: 'passwordCommand failed or took longer than 30 seconds. Its output is never shown.',
-    example: 'passwordCommand ended with 1',
-    fix: 'Run the command by hand as the same user, in the folder of dbps.yaml. It must print the password and nothing else.',
-  },
   DBPS_E420: {
     title: 'whether a write took effect is not known',
     meaning:
@@ -160,4 +156,7 @@ export const ERRORS = {
     example: 'internal error; report written to dbps-debug-….json',
     fix: 'Report it with the debug report. What was under way is journalled and can be run again.',
   },
+  // Last, so that the compiler sees a code given twice.
+  ...USAGE_ERRORS,
+  ...DATABASE_ERRORS,
 } as const satisfies Record<string, CodeEntry>;

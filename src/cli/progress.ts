@@ -1,0 +1,86 @@
+/**
+ * What long work shows while it runs. On a terminal a block redrawn at most four times a second; otherwise one plain line at the
+ * start, at each change of state, every 30 seconds and at the end; with --format ndjson each event as a line on stdout.
+ */
+import type { DbpsEvent, EventSink, ProgressEvent } from '../model/events.js';
+import { toJson } from '../report/envelope.js';
+import type { Style } from '../report/style.js';
+import { eventLine, progressBlock } from '../report/text/progress.js';
+
+export interface Progress {
+  readonly sink: EventSink;
+  /** Leaves the terminal as it should be: called before the result or an error is printed. */
+  finish(): void;
+}
+
+export const SILENT: Progress = { sink: () => undefined, finish: () => undefined };
+
+export function ndjsonProgress(write: (line: string) => void): Progress {
+  return { sink: (event) => write(`${toJson(event)}\n`), finish: () => undefined };
+}
+
+const LINE_EVERY_MS = 30_000;
+const DRAW_EVERY_MS = 250;
+
+const keyOf = (event: ProgressEvent): string => `${event.service}/${event.activity}/${event.relation ?? ''}`;
+
+/** Lines for logs: dated, one fact each. */
+export function lineProgress(write: (line: string) => void, now: () => number): Progress {
+  const shown = new Map<string, { at: number; event: ProgressEvent }>();
+  const last = new Map<string, ProgressEvent>();
+  const print = (event: DbpsEvent) => write(`${new Date(now()).toISOString().slice(0, 19)}Z ${eventLine(event)}\n`);
+  return {
+    sink: (event) => {
+      if (event.type !== 'progress') return print(event);
+      const key = keyOf(event);
+      last.set(key, event);
+      const before = shown.get(key);
+      if (before !== undefined && now() - before.at < LINE_EVERY_MS) return;
+      shown.set(key, { at: now(), event });
+      print(event);
+    },
+    finish: () => {
+      for (const [key, event] of last) if (shown.get(key)?.event !== event) print(event);
+    },
+  };
+}
+
+/** A block under the notes: one line a relation under way. */
+export async function liveProgress(
+  stream: NodeJS.WriteStream,
+  style: Style,
+  now: () => number,
+): Promise<Progress> {
+  const { createLogUpdate } = await import('log-update');
+  const block = createLogUpdate(stream);
+  const current = new Map<string, ProgressEvent>();
+  let waiting: string | null = null;
+  let drawnAt = 0;
+  const draw = () => {
+    drawnAt = now();
+    block(progressBlock([...current.values()], waiting, style));
+  };
+  return {
+    sink: (event) => {
+      if (event.type === 'progress') {
+        current.set(keyOf(event), event);
+        waiting = null;
+        if (now() - drawnAt >= DRAW_EVERY_MS) draw();
+        return;
+      }
+      if (event.type === 'waiting') {
+        waiting = `${event.service} waits for ${event.for}: ${event.detail}`;
+        if (now() - drawnAt >= DRAW_EVERY_MS) draw();
+        return;
+      }
+      block.clear();
+      stream.write(`${eventLine(event)}\n`);
+      if (event.type === 'phase' || (event.type === 'step' && event.state !== 'started')) {
+        current.clear();
+        waiting = null;
+      }
+      if (current.size > 0) draw();
+    },
+    finish: () => block.clear(),
+  };
+}

@@ -1,0 +1,80 @@
+/** The one object that `--format json` prints, on success and on failure. Minor versions add fields, major ones break. */
+import { DbpsError } from '../model/errors.js';
+import { compareFindings, type Finding } from '../model/finding.js';
+
+export const ENVELOPE_FORMAT = '1.0';
+
+export interface ErrorReport {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string | null;
+  /** The command that says more. */
+  readonly docs: string;
+  readonly cause: string | null;
+  readonly location: { readonly file: string; readonly line: number; readonly column: number } | null;
+}
+
+export interface Envelope {
+  readonly dbps: string;
+  readonly format: typeof ENVELOPE_FORMAT;
+  readonly command: string;
+  /** Exit code 0. */
+  readonly ok: boolean;
+  readonly result: unknown;
+  readonly findings: readonly Finding[];
+  readonly error: ErrorReport | null;
+  readonly nextSteps: readonly string[];
+}
+
+export interface EnvelopeInput {
+  readonly version: string;
+  readonly command: string;
+  readonly ok: boolean;
+  readonly result?: unknown;
+  readonly findings?: readonly Finding[];
+  readonly error?: DbpsError;
+  readonly nextSteps?: readonly string[];
+}
+
+export function envelope(input: EnvelopeInput): Envelope {
+  return {
+    dbps: input.version,
+    format: ENVELOPE_FORMAT,
+    command: input.command,
+    ok: input.ok,
+    result: input.result ?? null,
+    findings: [...(input.findings ?? [])].sort(compareFindings),
+    error: input.error === undefined ? null : errorReport(input.error),
+    nextSteps: [...(input.nextSteps ?? [])],
+  };
+}
+
+export function errorReport(error: DbpsError): ErrorReport {
+  const { location } = error;
+  return {
+    code: error.code,
+    message: scrub(error.message),
+    hint: error.hint === undefined ? null : scrub(error.hint),
+    docs: `dbps explain ${error.code}`,
+    cause: error.cause instanceof Error ? scrub(error.cause.message) : null,
+    location:
+      location === undefined
+        ? null
+        : { file: location.file, line: location.line, column: location.column ?? 1 },
+  };
+}
+
+/** The last net under text that others wrote (a driver, commander echoing an argument): no credentials of a URL pass. */
+export function scrub(text: string): string {
+  return text.replaceAll(/([a-z][a-z0-9+]*:\/\/)[^\r\n]*@/gi, '$1***@');
+}
+
+/** Big integers as numbers where they are exact, as text where they are not. */
+export function toJson(value: unknown, indent?: number): string {
+  return JSON.stringify(
+    value,
+    (_key, item: unknown) =>
+      typeof item === 'bigint' ? (Number.isSafeInteger(Number(item)) ? Number(item) : String(item)) : item,
+    indent,
+  );
+}
