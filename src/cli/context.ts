@@ -12,7 +12,17 @@ export interface Streams {
   readonly stderr: NodeJS.WriteStream;
 }
 
-export const FORMATS = ['text', 'json', 'ndjson', 'markdown', 'mermaid', 'html', 'sarif', 'junit', 'github'] as const;
+export const FORMATS = [
+  'text',
+  'json',
+  'ndjson',
+  'markdown',
+  'mermaid',
+  'html',
+  'sarif',
+  'junit',
+  'github',
+] as const;
 export type Format = (typeof FORMATS)[number];
 
 export interface GlobalFlags {
@@ -122,7 +132,8 @@ export class Context {
         file: this.flags.config,
         envFile: this.flags.envFile,
       });
-      if (this.isVerbose) this.note(`read ${this.#config.filesRead.map((file) => this.relative(file)).join(', ')}`);
+      if (this.isVerbose)
+        this.note(`read ${this.#config.filesRead.map((file) => this.relative(file)).join(', ')}`);
     }
     return this.#config;
   }

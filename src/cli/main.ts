@@ -26,8 +26,15 @@ function stopSignal(): AbortSignal {
 /** commander's own words, as one of dbps's errors. */
 function usageError(error: CommanderError, words: readonly string[]): UsageError {
   let message = error.message.replace(/^error: /, '').replaceAll(/'([^'\n]*)'/g, '"$1"');
-  message = message.replace(/\s*\n?\(Did you mean (.+?)\?\)/s, (_all, meant: string) => `. Did you mean "${meant.replace(/^one of /, '')}"?`);
-  if (error.code === 'commander.unknownCommand' && words[0] !== undefined && !message.includes(`"${words[0]}"`))
+  message = message.replace(
+    /\s*\n?\(Did you mean (.+?)\?\)/s,
+    (_all, meant: string) => `. Did you mean "${meant.replace(/^one of /, '')}"?`,
+  );
+  if (
+    error.code === 'commander.unknownCommand' &&
+    words[0] !== undefined &&
+    !message.includes(`"${words[0]}"`)
+  )
     message = message.replace('unknown command "', `unknown command "${words[0]} `);
   return new UsageError({
     code: error.code === 'commander.unknownCommand' ? 'DBPS_E101' : 'DBPS_E102',
@@ -65,14 +72,20 @@ async function main(): Promise<void> {
     if (error instanceof CommanderError && error.exitCode === 0) return;
     const words = argv.filter((word) => !word.startsWith('-'));
     const flags = program.opts<GlobalFlags>();
-    const isJson = argv.includes('--json') || argv.some((word, i) => word === '--format=json' || (word === '--format' && argv[i + 1] === 'json')) || process.env['DBPS_FORMAT'] === 'json';
+    const isJson =
+      argv.includes('--json') ||
+      argv.some((word, i) => word === '--format=json' || (word === '--format' && argv[i + 1] === 'json')) ||
+      process.env['DBPS_FORMAT'] === 'json';
     await fail(
       self,
       {
         flags,
         command: program.commands.find((command) => command.name() === words[0])?.name() ?? '',
         destinations: isJson ? [{ format: 'json', file: null }] : [],
-        hasColor: process.stderr.isTTY === true && (process.env['NO_COLOR'] ?? '') === '' && !argv.includes('--no-color'),
+        hasColor:
+          process.stderr.isTTY === true &&
+          (process.env['NO_COLOR'] ?? '') === '' &&
+          !argv.includes('--no-color'),
       },
       error instanceof CommanderError ? usageError(error, words) : error,
     );

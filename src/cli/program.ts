@@ -33,7 +33,10 @@ export function createProgram(version: string, bind: Bind, output?: ProgramOutpu
     .option('-y, --yes', 'answer yes to confirmations of what can be taken back')
     .option('--no-input', 'never ask (DBPS_NO_INPUT, CI)')
     .option('--no-color', 'no colour (NO_COLOR, FORCE_COLOR)')
-    .option('--lock-timeout <time>', 'wait this long for another runner (DBPS_LOCK_TIMEOUT); default: fail at once')
+    .option(
+      '--lock-timeout <time>',
+      'wait this long for another runner (DBPS_LOCK_TIMEOUT); default: fail at once',
+    )
     .showSuggestionAfterError(true)
     .addHelpText(
       'after',

@@ -28,7 +28,8 @@ const keyOf = (event: ProgressEvent): string => `${event.service}/${event.activi
 export function lineProgress(write: (line: string) => void, now: () => number): Progress {
   const shown = new Map<string, { at: number; event: ProgressEvent }>();
   const last = new Map<string, ProgressEvent>();
-  const print = (event: DbpsEvent) => write(`${new Date(now()).toISOString().slice(0, 19)}Z ${eventLine(event)}\n`);
+  const print = (event: DbpsEvent) =>
+    write(`${new Date(now()).toISOString().slice(0, 19)}Z ${eventLine(event)}\n`);
   return {
     sink: (event) => {
       if (event.type !== 'progress') return print(event);

@@ -15,12 +15,12 @@ export async function confirmReversible(context: Context, question: string): Pro
       hint: 'add --yes, or --dry-run to see what would be done',
     });
   const { default: inquirer } = await import('inquirer');
-  const { yes } = await ask(() =>
+  const { yes } = await ask<{ yes: boolean }>(() =>
     inquirer.createPromptModule({ output: context.streams.stderr, input: context.streams.stdin })([
       { type: 'confirm', name: 'yes', message: question, default: false },
     ]),
   );
-  if (yes !== true) throw declined();
+  if (!yes) throw declined();
 }
 
 /** @param isValidToken judges a --confirm token; `undefined`: the use case will. */
@@ -36,7 +36,7 @@ export async function confirmIrreversible(
       hint: 'run with --dry-run to get the --confirm token',
     });
   const { default: inquirer } = await import('inquirer');
-  const { name } = await ask(() =>
+  const { name } = await ask<{ name: string }>(() =>
     inquirer.createPromptModule({ output: context.streams.stderr, input: context.streams.stdin })([
       {
         type: 'input',
@@ -54,7 +54,10 @@ export async function ask<T>(prompt: () => Promise<T>): Promise<T> {
     return await prompt();
   } catch (error) {
     if (error instanceof Error && error.name === 'ExitPromptError')
-      throw new InterruptedError({ code: 'DBPS_E501', message: 'stopped at a question; nothing was changed' });
+      throw new InterruptedError({
+        code: 'DBPS_E501',
+        message: 'stopped at a question; nothing was changed',
+      });
     throw error;
   }
 }

@@ -57,8 +57,13 @@ export function bindTo(process: Process, globalFlags: () => GlobalFlags): Bind {
     async (...args) => {
       // commander hands over: arguments…, options, the command.
       const options = args.at(-2) as object;
-      const texts = args.slice(0, -2).flat().filter((text): text is string => typeof text === 'string');
-      await execute(process, globalFlags(), command, formats, (context) => action(context, texts, options as never));
+      const texts = args
+        .slice(0, -2)
+        .flat()
+        .filter((text): text is string => typeof text === 'string');
+      await execute(process, globalFlags(), command, formats, (context) =>
+        action(context, texts, options as never),
+      );
     };
 }
 
@@ -75,7 +80,9 @@ async function execute(
     input: flags.input !== false,
     color: flags.color !== false,
   });
-  let destinations: readonly Destination[] = [{ format: isJson(flags, process.env) ? 'json' : 'text', file: null }];
+  let destinations: readonly Destination[] = [
+    { format: isJson(flags, process.env) ? 'json' : 'text', file: null },
+  ];
   let progress: Progress | undefined;
   const isQuiet = flags.quiet === true || (process.env['DBPS_QUIET'] ?? '') !== '';
   try {
@@ -131,10 +138,15 @@ async function render(outcome: Outcome, result: Envelope, format: Format, style:
   if (format === 'text') {
     const [next] = outcome.nextSteps;
     const text = outcome.text(style).trimEnd();
-    return [text, next === undefined ? '' : `${style.dim('Next')}  ${next}`].filter((part) => part !== '').join('\n') + '\n';
+    return (
+      [text, next === undefined ? '' : `${style.dim('Next')}  ${next}`]
+        .filter((part) => part !== '')
+        .join('\n') + '\n'
+    );
   }
   const renderer = outcome.renderers?.[format];
-  if (renderer === undefined) throw new Error(`${result.command} declares the format ${format} and does not render it`);
+  if (renderer === undefined)
+    throw new Error(`${result.command} declares the format ${format} and does not render it`);
   return renderer(result);
 }
 
@@ -176,7 +188,8 @@ function write(process: Process, destination: Destination, text: string): void {
     return;
   }
   // The last line of ndjson joins the events that were written while the work ran.
-  if (destination.format === 'ndjson' && !text.startsWith('{"type":"start"')) return append(process, destination, text);
+  if (destination.format === 'ndjson' && !text.startsWith('{"type":"start"'))
+    return append(process, destination, text);
   const file = path.resolve(process.cwd, destination.file);
   writing(file, () => {
     fs.mkdirSync(path.dirname(file), { recursive: true });
@@ -258,7 +271,10 @@ async function classify(process: Process, thrown: unknown): Promise<DbpsError> {
 }
 
 function isAbort(thrown: unknown, signal: AbortSignal): boolean {
-  return thrown === signal.reason || (thrown instanceof Error && (thrown.name === 'AbortError' || thrown.cause === signal.reason));
+  return (
+    thrown === signal.reason ||
+    (thrown instanceof Error && (thrown.name === 'AbortError' || thrown.cause === signal.reason))
+  );
 }
 
 /** Stack, versions and arguments; no environment, no configuration, no credentials. */

@@ -22,7 +22,8 @@ export interface TerminalInput {
 
 export function describeTerminal(options: TerminalInput): Terminal {
   const { stdin, stdout, stderr, env } = options;
-  const isSet = (name: string) => env[name] !== undefined && env[name] !== '' && env[name] !== '0' && env[name] !== 'false';
+  const isSet = (name: string) =>
+    env[name] !== undefined && env[name] !== '' && env[name] !== '0' && env[name] !== 'false';
   const isCi = isSet('CI');
   const color = (stream: { readonly isTTY?: boolean }): boolean => {
     if (!options.color || (env['NO_COLOR'] ?? '') !== '') return false;

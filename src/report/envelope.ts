@@ -1,5 +1,5 @@
 /** The one object that `--format json` prints, on success and on failure. Minor versions add fields, major ones break. */
-import { DbpsError } from '../model/errors.js';
+import type { DbpsError } from '../model/errors.js';
 import { compareFindings, type Finding } from '../model/finding.js';
 
 export const ENVELOPE_FORMAT = '1.0';

@@ -12,5 +12,9 @@ const same = (text: string): string => text;
 export const PLAIN: Style = { bold: same, dim: same, red: same, yellow: same, green: same, cyan: same };
 
 export function bySeverity(style: Style, severity: 'error' | 'warning' | 'note', text: string): string {
-  return severity === 'error' ? style.red(text) : severity === 'warning' ? style.yellow(text) : style.cyan(text);
+  return severity === 'error'
+    ? style.red(text)
+    : severity === 'warning'
+      ? style.yellow(text)
+      : style.cyan(text);
 }

@@ -12,7 +12,8 @@ export function addExplain(program: Command, bind: Bind): void {
     .action(
       bind('explain', ['text', 'json', 'markdown'], async (_context, [asked]) => {
         const { ERROR_CODES, FINDING_CODES, explainCode } = await import('../../model/codes/index.js');
-        const { explainText, explainListText, explainMarkdown } = await import('../../report/text/explain.js');
+        const { explainText, explainListText, explainMarkdown } =
+          await import('../../report/text/explain.js');
         const all = { ...FINDING_CODES, ...ERROR_CODES };
         if (asked === undefined) {
           const codes = Object.entries(all).map(([code, { title }]) => ({ code, title }));

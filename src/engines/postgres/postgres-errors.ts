@@ -19,7 +19,9 @@ interface ServerError {
 /** The server's own errors carry a severity and a five-character SQLSTATE. */
 function isServerError(error: unknown): error is Error & ServerError {
   const { code, severity } = error as { code?: unknown; severity?: unknown };
-  return error instanceof Error && typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && severity !== undefined;
+  return (
+    error instanceof Error && typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && severity !== undefined
+  );
 }
 
 const NETWORK: Readonly<Record<string, string>> = {
@@ -64,7 +66,9 @@ export function describeError(error: unknown): DbpsError | null {
   const { code, syscall } = error as { code?: string; syscall?: string };
   const isLost =
     (syscall !== undefined && LOST.has(code ?? '')) ||
-    /^Connection terminated|^Client has encountered a connection error|Connection ended unexpectedly/.test(error.message);
+    /^Connection terminated|^Client has encountered a connection error|Connection ended unexpectedly/.test(
+      error.message,
+    );
   if (isLost)
     return new DatabaseError({
       code: 'DBPS_E409',
@@ -91,15 +95,27 @@ interface Rule {
 
 /** First match wins: whole SQLSTATEs before their classes. */
 const RULES: readonly (readonly [RegExp, Rule])[] = [
-  [/^28/, { code: 'DBPS_E402', hint: 'check user and password, and that pg_hba.conf lets them in from here' }],
+  [
+    /^28/,
+    { code: 'DBPS_E402', hint: 'check user and password, and that pg_hba.conf lets them in from here' },
+  ],
   [/^3D000$/, { code: 'DBPS_E404', hint: 'correct the database name, or create it' }],
-  [/^42501$/, { code: 'DBPS_E405', hint: 'dbps doctor lists the missing privileges with the statements that grant them' }],
+  [
+    /^42501$/,
+    {
+      code: 'DBPS_E405',
+      hint: 'dbps doctor lists the missing privileges with the statements that grant them',
+    },
+  ],
   [/^53300$/, { code: 'DBPS_E407', hint: 'free connections or raise max_connections' }],
   [/^53/, { code: 'DBPS_E408', hint: 'make room on the server, then run the same command again' }],
   [/^58030$/, { code: 'DBPS_E408', hint: 'the server could not read or write a file: see its log' }],
   [/^57P0[123]$|^08/, { code: 'DBPS_E409', hint: 'when the server is back, run the same command again' }],
   [/^25006$/, { code: 'DBPS_E413', hint: 'name the primary, not a replica' }],
-  [/^55P03$|^57014$|^25P0[34]$/, { code: 'DBPS_E415', hint: 'dbps doctor lists long transactions; then run the command again' }],
+  [
+    /^55P03$|^57014$|^25P0[34]$/,
+    { code: 'DBPS_E415', hint: 'dbps doctor lists long transactions; then run the command again' },
+  ],
   [/^0A000$/, { code: 'DBPS_E406', hint: 'this server version or configuration cannot do it' }],
 ];
 
@@ -113,7 +129,8 @@ function fromServer(error: Error & ServerError, where: string): DbpsError {
     });
   const rule = special(error) ?? RULES.find(([pattern]) => pattern.test(error.code))?.[1];
   const object = error.table === undefined ? '' : ` (${error.schema ?? ''}.${error.table})`;
-  const detail = error.detail === undefined || /^Failing row|^Key \(/.test(error.detail) ? '' : `; ${error.detail}`;
+  const detail =
+    error.detail === undefined || /^Failing row|^Key \(/.test(error.detail) ? '' : `; ${error.detail}`;
   return new DatabaseError({
     code: rule?.code ?? 'DBPS_E414',
     message: `${where}${error.message}${object}${detail}${rule === undefined ? ` (${error.code})` : ''}`,
@@ -128,6 +145,9 @@ function special(error: Error & ServerError): Rule | undefined {
   if (/wal_level/.test(error.message))
     return { code: 'DBPS_E411', hint: 'ALTER SYSTEM SET wal_level = logical; then restart the server' };
   if (/replication slots are in use|max_wal_senders|max_replication_slots/.test(error.message))
-    return { code: 'DBPS_E418', hint: 'raise max_replication_slots and max_wal_senders, or drop unused slots: dbps doctor' };
+    return {
+      code: 'DBPS_E418',
+      hint: 'raise max_replication_slots and max_wal_senders, or drop unused slots: dbps doctor',
+    };
   return undefined;
 }

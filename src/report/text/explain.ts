@@ -6,7 +6,8 @@ type Entry = CodeEntry | FindingEntry;
 
 export function explainText(code: string, entry: Entry, style: Style): string {
   const severity = 'severity' in entry ? ` (${entry.severity})` : '';
-  const section = (name: string, text: string) => `${style.dim(name.padEnd(9))}${wrap(text, 85, ' '.repeat(9))}`;
+  const section = (name: string, text: string) =>
+    `${style.dim(name.padEnd(9))}${wrap(text, 85, ' '.repeat(9))}`;
   return [
     `${style.bold(code)}  ${entry.title}${severity}`,
     '',

@@ -12,7 +12,8 @@ export function findingsText(findings: readonly Finding[], style: Style): string
   return [...findings]
     .sort(compareFindings)
     .map((finding) => {
-      const place = finding.location === undefined ? '' : `   ${finding.location.file}:${finding.location.line}`;
+      const place =
+        finding.location === undefined ? '' : `   ${finding.location.file}:${finding.location.line}`;
       return [
         `${bySeverity(style, finding.severity, finding.severity.padEnd(8))} ${style.bold(finding.code.padEnd(7))} ${finding.subject}${style.dim(place)}`,
         `${indent}${wrap(finding.message, 82, indent)}`,
@@ -24,5 +25,9 @@ export function findingsText(findings: readonly Finding[], style: Style): string
 
 export function countFindings(findings: readonly Finding[]): string {
   const count = (severity: Severity) => findings.filter((finding) => finding.severity === severity).length;
-  return [plural(count('error'), 'error'), plural(count('warning'), 'warning'), plural(count('note'), 'note')].join(', ');
+  return [
+    plural(count('error'), 'error'),
+    plural(count('warning'), 'warning'),
+    plural(count('note'), 'note'),
+  ].join(', ');
 }

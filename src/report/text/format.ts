@@ -37,8 +37,18 @@ export function formatDuration(milliseconds: number | null): string {
   const seconds = milliseconds / 1000;
   if (seconds < 59.95) return `${seconds.toFixed(1).replace(/\.0$/, '')}s`;
   const total = Math.round(seconds);
-  const [d, h, m, s] = [Math.floor(total / 86_400), Math.floor(total / 3600) % 24, Math.floor(total / 60) % 60, total % 60];
-  const parts = d > 0 ? [`${d}d`, h > 0 ? `${h}h` : ''] : h > 0 ? [`${h}h`, m > 0 ? `${m}m` : ''] : [`${m}m`, s > 0 ? `${s}s` : ''];
+  const [d, h, m, s] = [
+    Math.floor(total / 86_400),
+    Math.floor(total / 3600) % 24,
+    Math.floor(total / 60) % 60,
+    total % 60,
+  ];
+  const parts =
+    d > 0
+      ? [`${d}d`, h > 0 ? `${h}h` : '']
+      : h > 0
+        ? [`${h}h`, m > 0 ? `${m}m` : '']
+        : [`${m}m`, s > 0 ? `${s}s` : ''];
   return parts.filter((part) => part !== '').join(' ');
 }
 

@@ -44,7 +44,11 @@ function eta(event: ProgressEvent): string {
   return event.etaMs === null ? '-' : formatDuration(event.etaMs).replaceAll(' ', '');
 }
 
-export function progressBlock(events: readonly ProgressEvent[], waiting: string | null, style: Style): string {
+export function progressBlock(
+  events: readonly ProgressEvent[],
+  waiting: string | null,
+  style: Style,
+): string {
   const rows = events.map((event) => [
     event.activity,
     event.relation ?? event.service,

@@ -14,10 +14,14 @@ export function table(rows: readonly (readonly string[])[], options: TableOption
   const right = new Set(options.right ?? []);
   return rows
     .map((row) =>
-      ((options.indent ?? '') +
+      (
+        (options.indent ?? '') +
         row
-          .map((cell, index) => (right.has(index) ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0)))
-          .join(options.gap ?? '  ')).trimEnd(),
+          .map((cell, index) =>
+            right.has(index) ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0),
+          )
+          .join(options.gap ?? '  ')
+      ).trimEnd(),
     )
     .join('\n');
 }
