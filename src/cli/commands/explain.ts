@@ -6,9 +6,9 @@ export function addExplain(program: Command, bind: Bind): void {
   program
     .command('explain')
     .summary('what a finding or error code means, with an example and the fix')
-    .description('Explains a code such as BND101 or DBPS_E204. Works offline; without a code it lists all.')
+    .description('Explains a code such as SEC101 or DBPS_E204. Works offline; without a code it lists all.')
     .argument('[code]', 'a code, as printed in reports and errors')
-    .addHelpText('after', '\nExample:\n  $ dbps explain BND101')
+    .addHelpText('after', '\nExample:\n  $ dbps explain SEC101')
     .action(
       bind('explain', ['text', 'json', 'markdown'], async (_context, [asked]) => {
         const { ERROR_CODES, FINDING_CODES, explainCode } = await import('../../model/codes/index.js');

@@ -4,7 +4,7 @@ import { plural } from './format.js';
 import { wrap } from './table.js';
 
 /**
- *   error    BND101  order_items.product_id -> products.id   ON DELETE CASCADE
+ *   warning  SEC101  source.url   dbps.yaml:6
  *                    fix: …
  */
 export function findingsText(findings: readonly Finding[], style: Style): string {
