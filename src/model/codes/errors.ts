@@ -107,6 +107,12 @@ export const ERRORS = {
     example: 'the route hook of orders failed 3 times: ended with 1',
     fix: 'Mend the hook and run the same command again, or set onFailure: warn.',
   },
+  DBPS_E324: {
+    title: 'a guard could not be checked',
+    meaning: 'Before a transition every guard must be known to hold. This one could not look, so nothing was changed.',
+    example: 'orders cannot go to write-cutover: fenceable could not be checked: permission denied',
+    fix: 'Grant what is missing (dbps doctor names it), or bring the database back, and run the command again.',
+  },
   DBPS_E420: {
     title: 'whether a write took effect is not known',
     meaning:
