@@ -109,7 +109,8 @@ export const ERRORS = {
   },
   DBPS_E324: {
     title: 'a guard could not be checked',
-    meaning: 'Before a transition every guard must be known to hold. This one could not look, so nothing was changed.',
+    meaning:
+      'Before a transition every guard must be known to hold. This one could not look, so nothing was changed.',
     example: 'orders cannot go to write-cutover: fenceable could not be checked: permission denied',
     fix: 'Grant what is missing (dbps doctor names it), or bring the database back, and run the command again.',
   },
