@@ -1,7 +1,8 @@
 /** Sessions on MySQL and MariaDB, all alike: values as the server's own text, dates and big numbers unrounded, settings pinned. */
 import mysql from 'mysql2/promise';
 import type { ConnectionTarget } from '../../model/connection-target.js';
-import type { OpenOptions } from '../engine.js';
+import { RefusedError } from '../../model/errors.js';
+import type { OpenOptions, Ownership } from '../engine.js';
 
 /** What shapes values as text, or silently changes them, is the same in every session of dbps. */
 const PINNED = [
@@ -85,4 +86,128 @@ export function queryable(connection: mysql.Connection): MysqlQueryable {
       );
     },
   };
+}
+
+/** A few interchangeable sessions for short work. */
+export class MysqlPool {
+  readonly #idle: mysql.Connection[] = [];
+  readonly #waiting: ((connection: mysql.Connection) => void)[] = [];
+  readonly #used = new Set<mysql.Connection>();
+  #isClosed = false;
+
+  constructor(
+    readonly target: ConnectionTarget,
+    readonly options: MysqlSessionOptions,
+  ) {}
+
+  static async open(target: ConnectionTarget, options: MysqlSessionOptions): Promise<MysqlPool> {
+    const pool = new MysqlPool(target, options);
+    // The first session proves that there is a way in.
+    await pool.use(async () => undefined);
+    return pool;
+  }
+
+  async #acquire(): Promise<mysql.Connection> {
+    if (this.#isClosed) throw new Error('the database handle was closed');
+    const idle = this.#idle.pop();
+    if (idle !== undefined) {
+      this.#used.add(idle);
+      return idle;
+    }
+    if (this.#used.size >= (this.options.poolSize ?? 4)) {
+      return new Promise((resolve) => this.#waiting.push(resolve));
+    }
+    // Counted before it is open, so that a burst of callers opens no more than the pool may hold.
+    const placeholder = {} as mysql.Connection;
+    this.#used.add(placeholder);
+    try {
+      const connection = await openMysqlSession(this.target, this.options);
+      this.#used.add(connection);
+      return connection;
+    } finally {
+      this.#used.delete(placeholder);
+    }
+  }
+
+  async use<T>(work: (connection: mysql.Connection) => Promise<T>): Promise<T> {
+    const connection = await this.#acquire();
+    let isBroken = false;
+    try {
+      return await work(connection);
+    } catch (error) {
+      // An error without an SQL state is the connection's, not the statement's.
+      isBroken = !(error instanceof Error && 'sqlState' in error && typeof error.sqlState === 'string');
+      throw error;
+    } finally {
+      const next = this.#waiting.shift();
+      if (isBroken || this.#isClosed) {
+        this.#used.delete(connection);
+        connection.destroy();
+        if (next !== undefined) {
+          void this.#acquire().then(next, () => this.#waiting.unshift(next));
+        }
+      } else if (next !== undefined) next(connection);
+      else {
+        this.#used.delete(connection);
+        this.#idle.push(connection);
+      }
+    }
+  }
+
+  async query(
+    sql: string,
+    values?: readonly unknown[],
+  ): Promise<readonly Readonly<Record<string, string | null>>[]> {
+    return this.use((connection) =>
+      queryable(connection).query({ sql, ...(values !== undefined && { values }) }),
+    );
+  }
+
+  async transaction<T>(work: (connection: mysql.Connection) => Promise<T>): Promise<T> {
+    return this.use(async (connection) => {
+      await connection.query('START TRANSACTION');
+      try {
+        const result = await work(connection);
+        await connection.query('COMMIT');
+        return result;
+      } catch (error) {
+        await connection.query('ROLLBACK').catch(() => undefined);
+        throw error;
+      }
+    });
+  }
+
+  async ownedTransaction<T>(
+    owner: Ownership,
+    work: (connection: mysql.Connection) => Promise<T>,
+  ): Promise<T> {
+    return this.transaction(async (connection) => {
+      await lockMysqlEpoch(connection, owner);
+      return work(connection);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.#idle.splice(0).map((connection) => connection.end().catch(() => undefined)));
+  }
+}
+
+/**
+ * First statement of every transaction that dbps writes. A locking read sees the newest row whatever the transaction's snapshot, and
+ * LOCK IN SHARE MODE lets a runner's own sessions work side by side while a take-over waits for all of them.
+ */
+export async function lockMysqlEpoch(connection: mysql.Connection, owner: Ownership): Promise<void> {
+  const [row] = await queryable(connection).query({
+    sql: 'SELECT epoch FROM dbps.epoch WHERE service = ? LOCK IN SHARE MODE',
+    values: [owner.service],
+  });
+  const found = row?.['epoch'] ?? null;
+  if (found !== String(owner.epoch)) {
+    throw new RefusedError({
+      code: 'DBPS_E301',
+      message: `${owner.service} was taken over: this runner holds epoch ${owner.epoch}, the database ${found ?? 'no longer knows the service'}`,
+      hint: `dbps status ${owner.service}`,
+    });
+  }
 }

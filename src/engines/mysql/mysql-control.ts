@@ -1,0 +1,176 @@
+/**
+ * dbps's own tables, in a database `dbps` on each server. Legacy and a service may be databases of one server: the rows of the two sides differ by
+ * direction, and a route that both would hold is one row. Two sides of the protocol meet here as on PostgreSQL: `checkpoint` and `chunk`
+ * mark a transaction as dbps's own, `barrier` travels with the data.
+ */
+import type { Checkpoint, Control, CopyProgress, Direction, Ownership } from '../engine.js';
+import type { MysqlPool } from './mysql-connection.js';
+
+const TABLES = [
+  'CREATE DATABASE IF NOT EXISTS dbps DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin',
+  `CREATE TABLE IF NOT EXISTS dbps.epoch (
+     service varchar(63) PRIMARY KEY, epoch bigint NOT NULL) ENGINE=InnoDB`,
+  // mark rises with every transaction, so that each begins with a change of this row even when no position moves.
+  `CREATE TABLE IF NOT EXISTS dbps.checkpoint (
+     service varchar(63) NOT NULL, direction varchar(7) NOT NULL, epoch bigint NOT NULL, applied text NOT NULL, received text NOT NULL,
+     source json NOT NULL, mark bigint NOT NULL DEFAULT 0, updated_at datetime(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+     PRIMARY KEY (service, direction)) ENGINE=InnoDB`,
+  `CREATE TABLE IF NOT EXISTS dbps.barrier (
+     service varchar(63) NOT NULL, nonce varchar(64) NOT NULL, at datetime(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+     PRIMARY KEY (service, nonce)) ENGINE=InnoDB`,
+  `CREATE TABLE IF NOT EXISTS dbps.chunk (
+     service varchar(63) NOT NULL, relation varchar(255) NOT NULL, \`index\` int NOT NULL, key_from json, key_to json,
+     estimated_rows bigint NOT NULL, is_done boolean NOT NULL DEFAULT false, \`rows\` bigint NOT NULL DEFAULT 0,
+     bytes bigint NOT NULL DEFAULT 0, position text, PRIMARY KEY (service, relation, \`index\`)) ENGINE=InnoDB`,
+  // A key may be longer than an index entry: its digest is the row's identity.
+  `CREATE TABLE IF NOT EXISTS dbps.heal_key (
+     service varchar(63) NOT NULL, relation varchar(255) NOT NULL, digest binary(32) NOT NULL, \`key\` longtext NOT NULL,
+     PRIMARY KEY (service, relation, digest)) ENGINE=InnoDB`,
+  `CREATE TABLE IF NOT EXISTS dbps.changed_key (
+     service varchar(63) NOT NULL, direction varchar(7) NOT NULL, relation varchar(255) NOT NULL, digest binary(32) NOT NULL,
+     \`key\` longtext NOT NULL, generation bigint NOT NULL, PRIMARY KEY (service, direction, relation, digest)) ENGINE=InnoDB`,
+  `CREATE TABLE IF NOT EXISTS dbps.spool (
+     service varchar(63) NOT NULL, direction varchar(7) NOT NULL, seq bigint NOT NULL, end_position text NOT NULL,
+     payload longblob NOT NULL, PRIMARY KEY (service, direction, seq)) ENGINE=InnoDB`,
+  `CREATE TABLE IF NOT EXISTS dbps.route (
+     service varchar(63) PRIMARY KEY, owner varchar(7) NOT NULL, read_share int NOT NULL DEFAULT 0, read_relations json NOT NULL,
+     epoch bigint NOT NULL, revision bigint NOT NULL DEFAULT 1, updated_at datetime(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)) ENGINE=InnoDB`,
+  `CREATE TABLE IF NOT EXISTS dbps.fence_memory (
+     service varchar(63) NOT NULL, kind varchar(40) NOT NULL, subject varchar(255) NOT NULL, \`restore\` longtext NOT NULL,
+     PRIMARY KEY (service, kind, subject)) ENGINE=InnoDB`,
+] as const;
+
+const CONTROL_TABLES = [
+  'checkpoint',
+  'barrier',
+  'chunk',
+  'heal_key',
+  'changed_key',
+  'spool',
+  'route',
+  'fence_memory',
+  'epoch',
+] as const;
+
+const INSTALL_LOCK = 'dbps.install';
+
+export class MysqlControl implements Control {
+  constructor(readonly pool: MysqlPool) {}
+
+  async install(service: string): Promise<void> {
+    await this.#underInstallLock(async () => {
+      for (const sql of TABLES) await this.pool.query(sql);
+      await this.pool.query('INSERT IGNORE INTO dbps.epoch VALUES (?, 0)', [service]);
+    });
+  }
+
+  async isInstalled(): Promise<boolean> {
+    const rows = await this.pool.query(
+      "SELECT 1 FROM information_schema.tables WHERE table_schema = 'dbps' AND table_name = 'epoch'",
+    );
+    return rows.length > 0;
+  }
+
+  async remove(owner: Ownership): Promise<void> {
+    await this.#underInstallLock(async () => {
+      await this.pool.ownedTransaction(owner, async (connection) => {
+        for (const table of CONTROL_TABLES) {
+          await connection.query(`DELETE FROM dbps.${table} WHERE service = ?`, [owner.service]);
+        }
+      });
+      const [left] = await this.pool.query('SELECT count(*) AS n FROM dbps.epoch');
+      if (left?.['n'] !== '0') return;
+      for (const table of CONTROL_TABLES) await this.pool.query(`DROP TABLE IF EXISTS dbps.${table}`);
+      // In legacy the state store lives in the same database and stays.
+      const others = await this.pool.query(
+        "SELECT 1 FROM information_schema.tables WHERE table_schema = 'dbps' LIMIT 1",
+      );
+      if (others.length === 0) await this.pool.query('DROP DATABASE dbps');
+    });
+  }
+
+  async readEpoch(service: string): Promise<number | null> {
+    if (!(await this.isInstalled())) return null;
+    const [row] = await this.pool.query('SELECT epoch FROM dbps.epoch WHERE service = ?', [service]);
+    return row === undefined ? null : Number(row['epoch']);
+  }
+
+  async raiseEpoch(owner: Ownership): Promise<void> {
+    await this.pool.query(
+      `INSERT INTO dbps.epoch (service, epoch) VALUES (?, ?)
+       ON DUPLICATE KEY UPDATE epoch = GREATEST(epoch, VALUES(epoch))`,
+      [owner.service, owner.epoch],
+    );
+    // Raised by us, or higher already: the second is somebody else's lease.
+    await this.pool.ownedTransaction(owner, async () => undefined);
+  }
+
+  async writeBarrier(owner: Ownership, nonce: string): Promise<void> {
+    await this.pool.ownedTransaction(owner, async (connection) => {
+      await connection.query('INSERT INTO dbps.barrier (service, nonce) VALUES (?, ?)', [
+        owner.service,
+        nonce,
+      ]);
+    });
+  }
+
+  async readCheckpoint(service: string, direction: Direction): Promise<Checkpoint | null> {
+    if (!(await this.isInstalled())) return null;
+    const [row] = await this.pool.query(
+      `SELECT epoch, applied, received, source, DATE_FORMAT(updated_at, '%Y-%m-%dT%H:%i:%s.%fZ') AS updated_at
+         FROM dbps.checkpoint WHERE service = ? AND direction = ?`,
+      [service, direction],
+    );
+    if (row === undefined) return null;
+    return {
+      service,
+      direction,
+      epoch: Number(row['epoch']),
+      applied: row['applied'] ?? '',
+      received: row['received'] ?? '',
+      source: JSON.parse(row['source'] ?? '{}') as Record<string, string>,
+      updatedAt: row['updated_at'] ?? '',
+    };
+  }
+
+  async readCopyProgress(service: string): Promise<readonly CopyProgress[]> {
+    if (!(await this.isInstalled())) return [];
+    // Positions are only partly ordered: the chunk that was finished last has read last of all, which is what convergence waits for.
+    const rows = await this.pool.query(
+      `SELECT relation, count(*) AS chunks, sum(is_done) AS done, sum(IF(is_done, \`rows\`, 0)) AS row_count,
+              sum(IF(is_done, bytes, 0)) AS bytes, max(position) AS position
+         FROM dbps.chunk WHERE service = ? GROUP BY relation ORDER BY relation`,
+      [service],
+    );
+    return rows.map((row) => ({
+      relation: row['relation'] ?? '',
+      chunks: Number(row['chunks']),
+      done: Number(row['done']),
+      rows: Number(row['row_count']),
+      bytes: Number(row['bytes']),
+      position: row['position'] ?? null,
+    }));
+  }
+
+  async readKeySets(service: string, direction: Direction): Promise<{ heal: number; changed: number }> {
+    if (!(await this.isInstalled())) return { heal: 0, changed: 0 };
+    const [row] = await this.pool.query(
+      `SELECT (SELECT count(*) FROM dbps.heal_key WHERE service = ?) AS heal,
+              (SELECT count(*) FROM dbps.changed_key WHERE service = ? AND direction = ?) AS changed`,
+      [service, service, direction],
+    );
+    return { heal: Number(row?.['heal'] ?? 0), changed: Number(row?.['changed'] ?? 0) };
+  }
+
+  /** DDL of this dialect commits by itself, so two first commands are kept apart by a named lock of one session. */
+  async #underInstallLock(work: () => Promise<void>): Promise<void> {
+    await this.pool.use(async (connection) => {
+      await connection.query('DO GET_LOCK(?, 60)', [INSTALL_LOCK]);
+      try {
+        await work();
+      } finally {
+        await connection.query('DO RELEASE_LOCK(?)', [INSTALL_LOCK]);
+      }
+    });
+  }
+}
