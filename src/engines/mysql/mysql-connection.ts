@@ -45,6 +45,11 @@ export async function connectionOptions(
   };
 }
 
+function settings(options: MysqlSessionOptions): readonly string[] {
+  // A read-only *transaction* still lets MariaDB create tables; a read-only session does not.
+  return options.readOnly === true ? [...PINNED, 'SET SESSION TRANSACTION READ ONLY'] : PINNED;
+}
+
 /** One session of its own. The caller ends it. */
 export async function openMysqlSession(
   target: ConnectionTarget,
@@ -54,9 +59,7 @@ export async function openMysqlSession(
   // A lost connection rejects the query under way; without a listener it would also end the process.
   connection.on('error', () => undefined);
   try {
-    for (const statement of PINNED) await connection.query(statement);
-    // A read-only *transaction* still lets MariaDB create tables; a read-only session does not.
-    if (options.readOnly === true) await connection.query('SET SESSION TRANSACTION READ ONLY');
+    for (const statement of settings(options)) await connection.query(statement);
   } catch (error) {
     connection.destroy();
     throw error;
@@ -81,6 +84,8 @@ export function queryable(connection: mysql.Connection): MysqlQueryable {
         values: values as unknown[],
         typeCast: (field) => field.buffer()?.toString('utf8') ?? null,
       });
+      // A statement without a result set answers with a header instead of rows.
+      if (!Array.isArray(rows)) return [];
       return (rows as Record<string, string | null>[]).map((row) =>
         Object.fromEntries(Object.entries(row).map(([name, value]) => [name.toLowerCase(), value])),
       );
@@ -90,67 +95,51 @@ export function queryable(connection: mysql.Connection): MysqlQueryable {
 
 /** A few interchangeable sessions for short work. */
 export class MysqlPool {
-  readonly #idle: mysql.Connection[] = [];
-  readonly #waiting: ((connection: mysql.Connection) => void)[] = [];
-  readonly #used = new Set<mysql.Connection>();
-  #isClosed = false;
+  readonly #pool: mysql.Pool;
 
-  constructor(
-    readonly target: ConnectionTarget,
-    readonly options: MysqlSessionOptions,
-  ) {}
-
-  static async open(target: ConnectionTarget, options: MysqlSessionOptions): Promise<MysqlPool> {
-    const pool = new MysqlPool(target, options);
-    // The first session proves that there is a way in.
-    await pool.use(async () => undefined);
-    return pool;
+  private constructor(pool: mysql.Pool) {
+    this.#pool = pool;
   }
 
-  async #acquire(): Promise<mysql.Connection> {
-    if (this.#isClosed) throw new Error('the database handle was closed');
-    const idle = this.#idle.pop();
-    if (idle !== undefined) {
-      this.#used.add(idle);
-      return idle;
-    }
-    if (this.#used.size >= (this.options.poolSize ?? 4)) {
-      return new Promise((resolve) => this.#waiting.push(resolve));
-    }
-    // Counted before it is open, so that a burst of callers opens no more than the pool may hold.
-    const placeholder = {} as mysql.Connection;
-    this.#used.add(placeholder);
+  static async open(target: ConnectionTarget, options: MysqlSessionOptions): Promise<MysqlPool> {
+    const pool = mysql.createPool({
+      ...(await connectionOptions(target, options)),
+      connectionLimit: options.poolSize ?? 4,
+      maxIdle: options.poolSize ?? 4,
+      idleTimeout: 10_000,
+    });
+    // Queued ahead of whatever the session is wanted for. One that fails ends the session: nothing runs on unpinned settings.
+    pool.pool.on('connection', (connection) => {
+      connection.on('error', () => undefined);
+      for (const statement of settings(options)) {
+        connection.query(statement, (error) => {
+          if (error !== null) connection.destroy();
+        });
+      }
+    });
+    const opened = new MysqlPool(pool);
     try {
-      const connection = await openMysqlSession(this.target, this.options);
-      this.#used.add(connection);
-      return connection;
-    } finally {
-      this.#used.delete(placeholder);
+      // The first session proves that there is a way in.
+      await opened.use((connection) => connection.query('SELECT 1'));
+    } catch (error) {
+      await opened.close();
+      throw error;
     }
+    return opened;
   }
 
   async use<T>(work: (connection: mysql.Connection) => Promise<T>): Promise<T> {
-    const connection = await this.#acquire();
-    let isBroken = false;
+    const connection = await this.#pool.getConnection();
     try {
-      return await work(connection);
+      const result = await work(connection);
+      connection.release();
+      return result;
     } catch (error) {
       // An error without an SQL state is the connection's, not the statement's.
-      isBroken = !(error instanceof Error && 'sqlState' in error && typeof error.sqlState === 'string');
+      if (error instanceof Error && 'sqlState' in error && typeof error.sqlState === 'string')
+        connection.release();
+      else connection.destroy();
       throw error;
-    } finally {
-      const next = this.#waiting.shift();
-      if (isBroken || this.#isClosed) {
-        this.#used.delete(connection);
-        connection.destroy();
-        if (next !== undefined) {
-          void this.#acquire().then(next, () => this.#waiting.unshift(next));
-        }
-      } else if (next !== undefined) next(connection);
-      else {
-        this.#used.delete(connection);
-        this.#idle.push(connection);
-      }
     }
   }
 
@@ -188,8 +177,7 @@ export class MysqlPool {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
-    await Promise.all(this.#idle.splice(0).map((connection) => connection.end().catch(() => undefined)));
+    await this.#pool.end();
   }
 }
 

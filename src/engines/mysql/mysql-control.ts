@@ -3,8 +3,10 @@
  * direction, and a route that both would hold is one row. Two sides of the protocol meet here as on PostgreSQL: `checkpoint` and `chunk`
  * mark a transaction as dbps's own, `barrier` travels with the data.
  */
+import type mysql from 'mysql2/promise';
+import { RefusedError } from '../../model/errors.js';
 import type { Checkpoint, Control, CopyProgress, Direction, Ownership } from '../engine.js';
-import type { MysqlPool } from './mysql-connection.js';
+import { lockMysqlEpoch, queryable, type MysqlPool } from './mysql-connection.js';
 
 const TABLES = [
   'CREATE DATABASE IF NOT EXISTS dbps DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin',
@@ -58,9 +60,9 @@ export class MysqlControl implements Control {
   constructor(readonly pool: MysqlPool) {}
 
   async install(service: string): Promise<void> {
-    await this.#underInstallLock(async () => {
-      for (const sql of TABLES) await this.pool.query(sql);
-      await this.pool.query('INSERT IGNORE INTO dbps.epoch VALUES (?, 0)', [service]);
+    await this.#underInstallLock(async (connection) => {
+      for (const sql of TABLES) await connection.query(sql);
+      await connection.query('INSERT IGNORE INTO dbps.epoch VALUES (?, 0)', [service]);
     });
   }
 
@@ -72,20 +74,27 @@ export class MysqlControl implements Control {
   }
 
   async remove(owner: Ownership): Promise<void> {
-    await this.#underInstallLock(async () => {
-      await this.pool.ownedTransaction(owner, async (connection) => {
+    await this.#underInstallLock(async (connection) => {
+      await connection.query('START TRANSACTION');
+      try {
+        await lockMysqlEpoch(connection, owner);
         for (const table of CONTROL_TABLES) {
           await connection.query(`DELETE FROM dbps.${table} WHERE service = ?`, [owner.service]);
         }
-      });
-      const [left] = await this.pool.query('SELECT count(*) AS n FROM dbps.epoch');
+        await connection.query('COMMIT');
+      } catch (error) {
+        await connection.query('ROLLBACK').catch(() => undefined);
+        throw error;
+      }
+      const ask = queryable(connection);
+      const [left] = await ask.query({ sql: 'SELECT count(*) AS n FROM dbps.epoch' });
       if (left?.['n'] !== '0') return;
-      for (const table of CONTROL_TABLES) await this.pool.query(`DROP TABLE IF EXISTS dbps.${table}`);
+      for (const table of CONTROL_TABLES) await connection.query(`DROP TABLE IF EXISTS dbps.${table}`);
       // In legacy the state store lives in the same database and stays.
-      const others = await this.pool.query(
-        "SELECT 1 FROM information_schema.tables WHERE table_schema = 'dbps' LIMIT 1",
-      );
-      if (others.length === 0) await this.pool.query('DROP DATABASE dbps');
+      const others = await ask.query({
+        sql: "SELECT 1 FROM information_schema.tables WHERE table_schema = 'dbps' LIMIT 1",
+      });
+      if (others.length === 0) await connection.query('DROP DATABASE dbps');
     });
   }
 
@@ -163,11 +172,21 @@ export class MysqlControl implements Control {
   }
 
   /** DDL of this dialect commits by itself, so two first commands are kept apart by a named lock of one session. */
-  async #underInstallLock(work: () => Promise<void>): Promise<void> {
+  async #underInstallLock(work: (connection: mysql.Connection) => Promise<void>): Promise<void> {
     await this.pool.use(async (connection) => {
-      await connection.query('DO GET_LOCK(?, 60)', [INSTALL_LOCK]);
+      const [row] = await queryable(connection).query({
+        sql: 'SELECT GET_LOCK(?, 60) AS got',
+        values: [INSTALL_LOCK],
+      });
+      if (row?.['got'] !== '1') {
+        throw new RefusedError({
+          code: 'DBPS_E301',
+          message: 'another dbps has been installing its control tables for a minute',
+          hint: "SELECT IS_USED_LOCK('dbps.install') names its connection; end it, then run this again",
+        });
+      }
       try {
-        await work();
+        await work(connection);
       } finally {
         await connection.query('DO RELEASE_LOCK(?)', [INSTALL_LOCK]);
       }
