@@ -2,6 +2,7 @@
 import type { ConnectionTarget } from '../../model/connection-target.js';
 import type { OpenOptions } from '../engine.js';
 import { openSession } from './postgres-connection.js';
+import { sqlState } from './postgres-errors.js';
 import { quoteIdentifier } from './postgres-sql.js';
 
 const INVALID_CATALOG_NAME = '3D000';
@@ -35,8 +36,4 @@ export async function createDatabaseIfMissing(
   } finally {
     await session.end();
   }
-}
-
-function sqlState(error: unknown): string | undefined {
-  return (error as { code?: string }).code;
 }

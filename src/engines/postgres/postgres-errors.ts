@@ -24,6 +24,12 @@ function isServerError(error: unknown): error is Error & ServerError {
   );
 }
 
+/** The server's SQLSTATE, also when the error has been described already. */
+export function sqlState(error: unknown): string | undefined {
+  if (isServerError(error)) return error.code;
+  return error instanceof DbpsError && isServerError(error.cause) ? error.cause.code : undefined;
+}
+
 const NETWORK: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused: nobody listens there',
   ENOTFOUND: 'the host name is unknown',
