@@ -30,7 +30,11 @@ export interface MoveSettings {
   readonly walBudgetBytes: number;
   readonly throttleMaxLagMs: number;
   readonly readCutover: { readonly verify: VerifyMode; readonly maxLagMs: number };
-  readonly writeCutover: { readonly verify: VerifyMode; readonly maxLagMs: number; readonly fenceTimeoutMs: number };
+  readonly writeCutover: {
+    readonly verify: VerifyMode;
+    readonly maxLagMs: number;
+    readonly fenceTimeoutMs: number;
+  };
   readonly decommission: { readonly verify: VerifyMode; readonly soakMs: number };
   readonly archive: { readonly directory: string } | { readonly attested: string };
 }
