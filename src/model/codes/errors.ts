@@ -150,6 +150,13 @@ export const ERRORS = {
     example: 'no database accepted writes of orders for 30000 ms',
     fix: 'dbps status shows what the cutover waits for. Write again when a database accepts writes.',
   },
+  DBPS_E320: {
+    title: 'a relation cannot be copied as it is',
+    meaning:
+      'Rows are copied while they change, and changes are applied after them: that needs a key that tells one row from every other, in the log as in the table.',
+    example: 'relations without a key cannot be copied: public.audit_log',
+    fix: 'Give the relation a primary key, or leave it out of the service. dbps explain RPL201 says more.',
+  },
   DBPS_E410: {
     title: 'a relation of the plan does not exist any more',
     meaning: 'It was dropped or renamed since the plan was written, or this role may no longer see it.',
