@@ -83,6 +83,8 @@ export interface Database extends ReadOnlyDatabase {
 export interface Introspector {
   /** @param schemas undefined: every schema that is not the server's or dbps's own. */
   read(options: IntrospectOptions): Promise<DatabaseSchema>;
+  /** Only the named relations with all partitions and inheritance children, and only what a fingerprint is made of: fast. */
+  readRelations(relations: readonly RelationId[]): Promise<DatabaseSchema>;
 }
 
 export interface IntrospectOptions {
@@ -244,7 +246,10 @@ export interface RelationMap {
   readonly columns: readonly ColumnMap[];
   /** Columns of the key (replica identity, or the primary key under FULL), in key order, by source name. */
   readonly key: readonly string[];
-  /** Leaves of a partitioned relation or inheritance parent in the source; [source] otherwise. */
+  /**
+   * Leaves of a partitioned relation in the source; [source] for every other relation. A member of a plain inheritance tree has
+   * rows and columns of its own, so each has a map of its own: read it with ONLY (never wrong unless it is partitioned).
+   */
   readonly leaves: readonly RelationId[];
   /** Unique keys other than `key` exist or a constraint is deferrable: merged batches may have to be unmerged. */
   readonly hasOtherUniqueness: boolean;

@@ -25,7 +25,12 @@ export interface DatabaseSchema {
     readonly name: string;
     readonly schema: string;
     readonly version: string;
+    /** Relations, types and routines that need a member of it; undefined where that is not known (a dump). */
+    readonly usedBy?: readonly string[];
   }[];
+  /** Who may use the schemas; without it no grant inside them is worth anything. Undefined where not known. */
+  readonly schemaGrants?: readonly (Grant & { readonly schema: string })[];
+  readonly schemaComments?: Readonly<Record<string, string>>;
   /** Objects that exist but that this model has no place for; each becomes a finding, never silence. */
   readonly unsupported: readonly UnsupportedObject[];
 }
@@ -80,6 +85,8 @@ export interface Relation {
   readonly reads: readonly RelationId[];
   /** Views: routines called by the query, `schema.name`. */
   readonly calls: readonly string[];
+  /** Identity of the stored rows: changes when a relation is made anew, rewritten or truncated, whatever its shape. Live only. */
+  readonly storage?: string;
 }
 
 export type ReplicaIdentity =
@@ -91,7 +98,10 @@ export interface Column {
   readonly position: number;
   /** The type as SQL: `numeric(10,2)`, `character varying(40)[]`, `bigint unsigned`. */
   readonly type: string;
-  /** Type family for rules and mapping, without length or array: `int8`, `numeric`, `uuid`, `varchar`. */
+  /**
+   * Type family for rules and mapping, without length or array: `int8`, `numeric`, `uuid`, `varchar`. A domain has the family
+   * of the type below it; other types of the user's own are `enum`, `composite` and `range`.
+   */
   readonly baseType: string;
   /** Schema-qualified when the type is the user's own: enum, domain, composite, range. */
   readonly userType?: string;
@@ -110,6 +120,11 @@ export interface Column {
   readonly isInherited: boolean;
   /** Out-of-line storage strategy when it is not the type's own. */
   readonly storage?: string;
+  /** Compression method when it is set for this column. */
+  readonly compression?: string;
+  readonly statisticsTarget?: number;
+  /** `n_distinct=…` and its like. */
+  readonly options?: readonly string[];
   readonly invisible?: boolean;
   readonly onUpdate?: string;
 }
@@ -133,6 +148,7 @@ export interface Check {
   readonly isNoInherit: boolean;
   /** True when the constraint came from a parent. */
   readonly isInherited: boolean;
+  readonly comment?: string;
 }
 
 export interface Exclusion {
@@ -140,6 +156,7 @@ export interface Exclusion {
   /** `EXCLUDE USING gist (…)`, complete. */
   readonly definition: string;
   readonly isDeferrable: boolean;
+  readonly comment?: string;
 }
 
 export type ReferentialAction = 'no action' | 'restrict' | 'cascade' | 'set null' | 'set default';
@@ -159,6 +176,7 @@ export interface ForeignKey {
   readonly isInherited: boolean;
   /** The complete constraint clause in the engine's SQL: `FOREIGN KEY (…) REFERENCES …`. */
   readonly definition: string;
+  readonly comment?: string;
 }
 
 export interface Index {
@@ -180,6 +198,8 @@ export interface Index {
   readonly definition: string;
   /** True for the copy of a partitioned index that a partition carries. */
   readonly isInherited: boolean;
+  /** The parent's index that it is a part of, when it is inherited. */
+  readonly parent?: RelationId;
   readonly comment?: string;
 }
 
@@ -196,12 +216,15 @@ export interface Trigger {
   /** Relations that its body touches, as far as they could be read; see Routine.reads. */
   readonly reads: readonly RelationId[];
   readonly writes: readonly RelationId[];
+  readonly comment?: string;
 }
 
 export interface Rule {
   readonly name: string;
   readonly event: string;
   readonly isInstead: boolean;
+  /** When it is not the ordinary `origin`. */
+  readonly enabled?: Trigger['enabled'];
   readonly definition: string;
   readonly touches: readonly RelationId[];
 }
@@ -274,6 +297,7 @@ export interface Sequence {
   /** Every column whose default draws from it, owner or not. */
   readonly usedBy: readonly { readonly relation: RelationId; readonly column: string }[];
   readonly grants: readonly Grant[];
+  readonly comment?: string;
 }
 
 export interface Routine {
@@ -295,6 +319,7 @@ export interface Routine {
   /** True when the body could not be analysed (dynamic SQL, another language). */
   readonly isOpaque: boolean;
   readonly grants: readonly Grant[];
+  readonly comment?: string;
 }
 
 /** Tables that hold rows of their own: what a service can own. Partitions belong to their root. */

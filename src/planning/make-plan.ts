@@ -1,0 +1,102 @@
+/**
+ * Boundaries + live schema → plan. Pure and deterministic: the same input gives the same hash; estimates of rows and sizes and
+ * the positions of sequences are no part of it.
+ */
+import { createHash } from 'node:crypto';
+import { isOwnable, type DatabaseSchema } from '../model/database-schema.js';
+import { ConfigError } from '../model/errors.js';
+import { fingerprint } from '../model/fingerprint.js';
+import { compareFindings } from '../model/finding.js';
+import type { Plan, ServicePlan } from '../model/plan.js';
+import { assignRelations } from './assignment.js';
+import type { Boundaries, ServiceBoundary } from './boundaries.js';
+import { findCrossingReferences, orderServices } from './crossing-references.js';
+import { ObjectGraph } from './object-graph.js';
+import { SchemaRenaming } from './schema-renaming.js';
+import { selectServiceSchema } from './service-schema.js';
+
+function schemaMapOf(
+  schemas: readonly string[],
+  service: ServiceBoundary,
+  defaultSchema: string,
+): Record<string, string> {
+  const map = Object.fromEntries(
+    schemas.map((name) => [
+      name,
+      name === defaultSchema && service.targetSchema !== null ? service.targetSchema : name,
+    ]),
+  );
+  const targets = Object.values(map);
+  const twice = targets.find((name, i) => targets.indexOf(name) !== i);
+  if (twice !== undefined)
+    throw new ConfigError({
+      code: 'DBPS_E224',
+      message: `${service.name}: schema ${defaultSchema} cannot become "${twice}", which the service already takes from the source`,
+      hint: 'choose another target.schema, or leave it out to keep the names',
+      ...(service.location !== undefined && { location: service.location }),
+    });
+  return map;
+}
+
+/** Text that is the same whenever the plan means the same: keys sorted, estimates left out. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (key, item: unknown) => {
+    if (['createdAt', 'hash', 'estimatedRows', 'bytes', 'lastValue', 'product'].includes(key))
+      return undefined;
+    if (typeof item !== 'object' || item === null || Array.isArray(item)) return item;
+    return Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}
+
+export function hashPlan(plan: Omit<Plan, 'hash'>): string {
+  return createHash('sha256').update(canonical(plan)).digest('hex').slice(0, 8);
+}
+
+/** @throws ConfigError with the line of dbps.yaml when the boundaries do not fit the schema. */
+export function makePlan(schema: DatabaseSchema, boundaries: Boundaries, createdAt: string): Plan {
+  const assignment = assignRelations(schema, boundaries);
+  const graph = new ObjectGraph(schema, assignment);
+  const crossings = findCrossingReferences(schema, assignment, boundaries);
+  const order = orderServices(
+    boundaries.services.map((service) => service.name),
+    crossings,
+  );
+  const services = order.map((name, index): ServicePlan => {
+    const boundary = boundaries.services.find((service) => service.name === name) as ServiceBoundary;
+    const source = selectServiceSchema(graph, name);
+    const schemaMap = schemaMapOf(source.schemas, boundary, boundaries.defaultSchema);
+    const tables = source.relations.filter(isOwnable);
+    const withRows = source.relations.filter(
+      (relation) => isOwnable(relation) || relation.kind === 'partition',
+    );
+    const sum = (values: readonly (number | null)[]) =>
+      values.reduce<number>((total, value) => total + (value ?? 0), 0);
+    return {
+      name,
+      order: index + 1,
+      targetEngine: boundary.targetEngine,
+      schemaMap,
+      relations: tables.map((relation) => relation.id).sort(),
+      schema: new SchemaRenaming(source, schemaMap).apply(source),
+      detached: crossings.filter((crossing) => crossing.childService === name),
+      // A partitioned root counts its leaves itself once it was analysed; the leaves are what holds rows.
+      estimatedRows: sum(
+        withRows.filter((relation) => relation.partitionBy === undefined).map((r) => r.estimatedRows),
+      ),
+      bytes: sum(
+        withRows.filter((relation) => relation.partitionBy === undefined).map((relation) => relation.bytes),
+      ),
+    };
+  });
+  const owned = services.flatMap((service) => service.relations).sort();
+  const plan: Omit<Plan, 'hash'> = {
+    version: 1,
+    createdAt,
+    source: { engine: schema.engine, product: schema.product, schemas: schema.schemas },
+    fingerprint: fingerprint(schema, owned),
+    services,
+    crossings,
+    findings: [...[]].sort(compareFindings),
+  };
+  return { ...plan, hash: hashPlan(plan) };
+}

@@ -1,0 +1,207 @@
+/**
+ * Moves objects from one schema to another, in ids and in the SQL that names them. Only pairs `schema.name` of objects that exist are
+ * rewritten, so that an alias which happens to be called like a schema stays what it is; literals are left alone except
+ * `'schema.name'::regclass` and its kin, and function bodies.
+ */
+import type { DatabaseSchema, Grant } from '../model/database-schema.js';
+import { parseRelationId, relationId, type RelationId } from '../model/relation-id.js';
+
+export type SchemaMap = Readonly<Record<string, string>>;
+
+export function inverseSchemaMap(map: SchemaMap): SchemaMap {
+  return Object.fromEntries(Object.entries(map).map(([from, to]) => [to, from]));
+}
+
+/** Qualified names in SQL as relation ids; quoted parts are unquoted, unquoted ones folded. */
+export function* qualifiedNames(sql: string): Generator<RelationId> {
+  for (const match of sql.matchAll(QUALIFIED))
+    yield relationId(unquote(match[1] as string), unquote(match[2] as string));
+}
+
+const PART = String.raw`"(?:[^"]|"")+"|[a-z_\u0080-\uffff][\w$\u0080-\uffff]*`;
+const QUALIFIED = new RegExp(String.raw`(?<![\w$".\u0080-\uffff])(${PART})\.(${PART})`, 'gi');
+
+const unquote = (part: string): string =>
+  part.startsWith('"') ? part.slice(1, -1).replaceAll('""', '"') : part.toLowerCase();
+
+const quoteIfNeeded = (name: string): string =>
+  /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
+
+export class SchemaRenaming {
+  private readonly isIdentity: boolean;
+  private readonly known: ReadonlySet<string>;
+
+  constructor(
+    schema: DatabaseSchema,
+    private readonly map: SchemaMap,
+  ) {
+    this.isIdentity = Object.entries(map).every(([from, to]) => from === to);
+    this.known = new Set([
+      ...schema.relations.flatMap((relation) => [
+        relation.id,
+        ...relation.indexes.map((index) => relationId(relation.schema, index.name)),
+      ]),
+      ...schema.types.map((type) => relationId(type.schema, type.name)),
+      ...schema.sequences.map((sequence) => sequence.id),
+      ...schema.routines.map((routine) => relationId(routine.schema, routine.name)),
+    ]);
+  }
+
+  schema(name: string): string {
+    return this.map[name] ?? name;
+  }
+
+  relation(id: RelationId): RelationId {
+    if (this.isIdentity) return id;
+    const { schema, name } = parseRelationId(id);
+    return relationId(this.schema(schema), name);
+  }
+
+  text(sql: string): string {
+    if (this.isIdentity) return sql;
+    const named = sql.replaceAll(QUALIFIED, (whole, schema: string, name: string) => {
+      const to = this.map[unquote(schema)];
+      return to === undefined || !this.known.has(relationId(unquote(schema), unquote(name)))
+        ? whole
+        : `${quoteIfNeeded(to)}.${name}`;
+    });
+    return named.replaceAll(
+      /(SET search_path TO )([^\n]*)/g,
+      (_, head: string, list: string) =>
+        head +
+        list.replaceAll(/'((?:[^']|'')*)'/g, (literal, schema: string) =>
+          this.map[schema] === undefined ? literal : `'${this.map[schema]}'`,
+        ),
+    );
+  }
+
+  optionalText<K extends string>(key: K, sql: string | undefined): { readonly [P in K]?: string } {
+    return (sql === undefined ? {} : { [key]: this.text(sql) }) as { readonly [P in K]?: string };
+  }
+
+  /** The whole schema under its new names. */
+  apply(schema: DatabaseSchema): DatabaseSchema {
+    if (this.isIdentity) return schema;
+    const ids = (list: readonly RelationId[]) => list.map((id) => this.relation(id));
+    const at = (use: { readonly relation: RelationId; readonly column: string }) => ({
+      ...use,
+      relation: this.relation(use.relation),
+    });
+    return {
+      ...schema,
+      schemas: [...new Set(schema.schemas.map((name) => this.schema(name)))].sort(),
+      relations: schema.relations.map((relation) => ({
+        ...relation,
+        id: this.relation(relation.id),
+        schema: this.schema(relation.schema),
+        columns: relation.columns.map((column) => ({
+          ...column,
+          type: this.text(column.type),
+          ...(column.userType !== undefined && { userType: this.relation(column.userType) }),
+          ...this.optionalText('default', column.default),
+          ...(column.sequence !== undefined && { sequence: this.relation(column.sequence) }),
+          ...(column.generated !== undefined && {
+            generated: { ...column.generated, expression: this.text(column.generated.expression) },
+          }),
+          ...this.optionalText('collation', column.collation),
+        })),
+        checks: relation.checks.map((check) => ({ ...check, expression: this.text(check.expression) })),
+        exclusions: relation.exclusions.map((item) => ({ ...item, definition: this.text(item.definition) })),
+        foreignKeys: relation.foreignKeys.map((key) => ({
+          ...key,
+          parent: this.relation(key.parent),
+          definition: this.text(key.definition),
+        })),
+        indexes: relation.indexes.map((index) => ({
+          ...index,
+          definition: this.text(index.definition),
+          ...this.optionalText('predicate', index.predicate),
+          ...(index.parent !== undefined && { parent: this.relation(index.parent) }),
+        })),
+        triggers: relation.triggers.map((trigger) => ({
+          ...trigger,
+          ...(trigger.routine !== undefined && { routine: this.relation(trigger.routine) }),
+          definition: this.text(trigger.definition),
+          reads: ids(trigger.reads),
+          writes: ids(trigger.writes),
+        })),
+        rules: relation.rules.map((rule) => ({
+          ...rule,
+          definition: this.text(rule.definition),
+          touches: ids(rule.touches),
+        })),
+        policies: relation.policies.map((policy) => ({
+          ...policy,
+          definition: this.text(policy.definition),
+        })),
+        ...(relation.partitionOf !== undefined && {
+          partitionOf: { ...relation.partitionOf, parent: this.relation(relation.partitionOf.parent) },
+        }),
+        inherits: ids(relation.inherits),
+        ...this.optionalText('definition', relation.definition),
+        reads: ids(relation.reads),
+        calls: ids(relation.calls),
+      })),
+      types: schema.types.map((type) => {
+        const head = { schema: this.schema(type.schema) };
+        switch (type.kind) {
+          case 'enum':
+            return { ...type, ...head };
+          case 'domain':
+            return {
+              ...type,
+              ...head,
+              baseType: this.text(type.baseType),
+              ...this.optionalText('default', type.default),
+              ...this.optionalText('collation', type.collation),
+              checks: type.checks.map((check) => ({ ...check, expression: this.text(check.expression) })),
+            };
+          case 'composite':
+            return {
+              ...type,
+              ...head,
+              attributes: type.attributes.map((attribute) => ({
+                ...attribute,
+                type: this.text(attribute.type),
+              })),
+            };
+          case 'range':
+            return { ...type, ...head, subtype: this.text(type.subtype) };
+        }
+      }),
+      sequences: schema.sequences.map((sequence) => ({
+        ...sequence,
+        id: this.relation(sequence.id),
+        schema: this.schema(sequence.schema),
+        ...(sequence.ownedBy !== undefined && { ownedBy: at(sequence.ownedBy) }),
+        usedBy: sequence.usedBy.map(at),
+      })),
+      routines: schema.routines.map((routine) => ({
+        ...routine,
+        id: this.relation(relationId(routine.schema, routine.name)) + this.text(routine.signature),
+        schema: this.schema(routine.schema),
+        signature: this.text(routine.signature),
+        ...this.optionalText('returns', routine.returns),
+        definition: this.text(routine.definition),
+        reads: ids(routine.reads),
+        writes: ids(routine.writes),
+        calls: ids(routine.calls),
+      })),
+      extensions: schema.extensions.map((extension) => ({
+        ...extension,
+        schema: this.schema(extension.schema),
+      })),
+      ...(schema.schemaGrants !== undefined && {
+        schemaGrants: schema.schemaGrants.map((grant: Grant & { readonly schema: string }) => ({
+          ...grant,
+          schema: this.schema(grant.schema),
+        })),
+      }),
+      ...(schema.schemaComments !== undefined && {
+        schemaComments: Object.fromEntries(
+          Object.entries(schema.schemaComments).map(([name, comment]) => [this.schema(name), comment]),
+        ),
+      }),
+    };
+  }
+}
