@@ -13,7 +13,7 @@ import type {
   UniqueKey,
   UnsupportedObject,
 } from '../../model/database-schema.js';
-import { relationId, type RelationId } from '../../model/relation-id.js';
+import { parseRelationId, relationId, type RelationId } from '../../model/relation-id.js';
 import type { IntrospectOptions, Introspector } from '../engine.js';
 import * as catalogue from './mysql-catalogue.js';
 import type { MysqlQueryable } from './mysql-connection.js';
@@ -51,6 +51,13 @@ export class MysqlIntrospector implements Introspector {
   constructor(session: MysqlQueryable, database: string) {
     this.#session = session;
     this.#database = database;
+  }
+
+  /** The schemas of the named relations, cut down to them: partitions are no relations of their own here. */
+  async readRelations(relations: readonly RelationId[]): Promise<DatabaseSchema> {
+    const schemas = [...new Set(relations.map((id) => parseRelationId(id).schema))];
+    const schema = await this.read({ schemas });
+    return { ...schema, relations: schema.relations.filter((relation) => relations.includes(relation.id)) };
   }
 
   async read(options: IntrospectOptions): Promise<DatabaseSchema> {
