@@ -52,6 +52,40 @@ export const ERRORS = {
     example: 'dbps.yaml:5:8  source.url: the variable SHARED_DATABASE_URL is not set',
     fix: 'Set it in the environment or in .env beside dbps.yaml, or give a default: ${VAR:-value}.',
   },
+  DBPS_E220: {
+    title: 'a relation is in two services',
+    meaning:
+      'Each relation has one owner: the one database whose writes count. Partitions and inheritance children follow their root, so naming them in another service is the same mistake.',
+    example: 'public.orders is in two services: orders (dbps.yaml:9) and billing (dbps.yaml:14)',
+    fix: 'Leave it in one of them. What both must read belongs to one, and the other asks it or keeps a copy.',
+  },
+  DBPS_E221: {
+    title: 'a relation is in no service',
+    meaning:
+      'A plan covers the whole database: a relation that was forgotten would be noticed only when the shared database is taken away.',
+    example: 'public.audit_log is in no service',
+    fix: 'Add it to a service, or to source.exclude when it is to stay in the shared database.',
+  },
+  DBPS_E222: {
+    title: 'dbps.yaml names a relation that cannot be planned',
+    meaning: 'The relation is not in the database that was read, or source.exclude leaves it out.',
+    example: 'orders owns "public.order_itmes", which is not in the database',
+    fix: 'Check the spelling (names are case sensitive), source.schemas and source.url.',
+  },
+  DBPS_E223: {
+    title: 'shared relations need an owner that is a service',
+    meaning:
+      'Reference data is written in one place. Without an owner nobody could change it after the shared database is gone.',
+    example: 'shared relations public.countries have no owner',
+    fix: 'Add owner: <service>, one of those under services:.',
+  },
+  DBPS_E224: {
+    title: 'two schemas would become one',
+    meaning:
+      'target.schema gives the default schema another name on the service database. The service also takes a schema that has this name already, and the two cannot be told apart afterwards.',
+    example: 'orders: schema public cannot become "sales", which the service already takes from the source',
+    fix: 'Choose another target.schema, or leave it out to keep the names as they are.',
+  },
   DBPS_E301: {
     title: 'the lease is held by another runner, or was taken over',
     meaning:
