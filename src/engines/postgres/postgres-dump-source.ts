@@ -7,7 +7,6 @@ export class StatementText {
   /** The text from a byte position on. */
   from(location: number | undefined): string {
     const at = location ?? 0;
-    // eslint-disable-next-line no-control-regex
     if (/^[\x00-\x7f]*$/.test(this.text)) return this.text.slice(at);
     this.bytes ??= Buffer.from(this.text);
     return this.bytes.subarray(at).toString();
