@@ -216,6 +216,8 @@ export interface Control extends ControlReader {
   install(service: string): Promise<void>;
   /** Drops this service's rows; drops the schema with the last service's. */
   remove(owner: Ownership): Promise<void>;
+  /** Drops what was kept for one direction on the side that is written: checkpoint, chunks, spool, sets of keys. Idempotent. */
+  forgetStream(owner: Ownership, direction: Direction): Promise<void>;
   /** Raises the epoch and thereby waits for every open transaction of a former owner. */
   raiseEpoch(owner: Ownership): Promise<void>;
   /** Commits a barrier row with a fresh nonce; seeing it on the other side proves everything before it arrived. */

@@ -4,6 +4,8 @@ import type { JournalEntry } from '../state/state-store.js';
 import type { StepContext, TransitionParameters } from './step-context.js';
 
 export const TRANSITION_ITSELF = '-';
+/** Step name of the notes about changes that reached a fenced side; their `transition` is the direction that found them. */
+export const ROGUE_WRITE = 'rogue-write';
 
 export function transitionLabel(transition: Pick<Transition, 'from' | 'to'>): string {
   return `${transition.from} -> ${transition.to}`;

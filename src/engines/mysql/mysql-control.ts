@@ -114,6 +114,22 @@ export class MysqlControl implements Control {
     await this.pool.ownedTransaction(owner, async () => undefined);
   }
 
+  async forgetStream(owner: Ownership, direction: Direction): Promise<void> {
+    const { service } = owner;
+    await this.pool.ownedTransaction(owner, async (connection) => {
+      for (const table of ['checkpoint', 'spool', 'changed_key']) {
+        await connection.execute(`DELETE FROM dbps.${table} WHERE service = ? AND direction = ?`, [
+          service,
+          direction,
+        ]);
+      }
+      // Only the forward direction copies.
+      for (const table of direction === 'forward' ? ['chunk', 'heal_key'] : []) {
+        await connection.execute(`DELETE FROM dbps.${table} WHERE service = ?`, [service]);
+      }
+    });
+  }
+
   async writeBarrier(owner: Ownership, nonce: string): Promise<void> {
     await this.pool.ownedTransaction(owner, async (connection) => {
       await connection.query('INSERT INTO dbps.barrier (service, nonce) VALUES (?, ?)', [

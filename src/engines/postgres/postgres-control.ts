@@ -181,6 +181,21 @@ export class PostgresControl implements Control {
     await this.pool.transaction((client) => lockEpoch(client, owner));
   }
 
+  async forgetStream({ service, epoch }: Ownership, direction: Direction): Promise<void> {
+    await this.pool.ownedTransaction({ service, epoch }, async (client) => {
+      for (const table of ['checkpoint', 'spool', 'changed_key']) {
+        await client.query(`DELETE FROM dbps.${table} WHERE service = $1 AND direction = $2`, [
+          service,
+          direction,
+        ]);
+      }
+      // Only the forward direction copies.
+      for (const table of direction === 'forward' ? ['chunk', 'heal_key'] : []) {
+        await client.query(`DELETE FROM dbps.${table} WHERE service = $1`, [service]);
+      }
+    });
+  }
+
   async writeBarrier(owner: Ownership, nonce: string): Promise<void> {
     await this.pool.ownedTransaction(owner, async (client) => {
       await client.query('INSERT INTO dbps.barrier (service, nonce) VALUES ($1, $2)', [owner.service, nonce]);

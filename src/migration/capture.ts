@@ -1,0 +1,42 @@
+/** Beginning and ending a stream: publication and slot on one side, checkpoint on the other. Both idempotent. */
+import type { CaptureStatus, Database, Direction, RelationMap } from '../engines/engine.js';
+import { reverseMaps } from './reverse-maps.js';
+import type { GuardContext, StepContext } from './step-context.js';
+
+/** Where a direction reads and where it writes. */
+export function ends(
+  context: StepContext,
+  direction: Direction,
+): { readonly from: Database; readonly to: Database; readonly maps: readonly RelationMap[] } {
+  return direction === 'forward'
+    ? { from: context.legacy, to: context.target, maps: context.maps }
+    : { from: context.target, to: context.legacy, maps: reverseMaps(context.maps, context.service) };
+}
+
+export async function beginCapture(context: StepContext, direction: Direction): Promise<void> {
+  const stream = { service: context.service.name, direction };
+  const { from, to, maps } = ends(context, direction);
+  // Refuses a slot that was made once and is gone: one made again would skip everything in between without a word.
+  const prepared = await from.changes.prepare(stream, maps, context.owner, context.signal);
+  await context.at(`capture.${direction}-prepared`);
+  if ((await to.control.readCheckpoint(stream.service, direction)) !== null) return;
+  const sink = await to.sink.open({ stream, owner: context.owner, maps });
+  try {
+    await sink.begin(prepared);
+  } finally {
+    await sink.close();
+  }
+}
+
+export async function endCapture(context: StepContext, direction: Direction): Promise<void> {
+  await (direction === 'forward' ? context.forward : context.reverse).stop();
+  const { from, to } = ends(context, direction);
+  await from.changes.teardown({ service: context.service.name, direction }, context.owner);
+  await context.at(`capture.${direction}-torn-down`);
+  await to.control.forgetStream(context.owner, direction);
+}
+
+export async function captureStatus(context: GuardContext, direction: Direction): Promise<CaptureStatus | null> {
+  const from = direction === 'forward' ? context.legacy : context.target;
+  return from.changes.status({ service: context.service.name, direction });
+}

@@ -1,0 +1,353 @@
+/**
+ * One service in the hands of one process: holds the lease, owns both replicators, carries out transitions. `migrate advance` makes one
+ * for as long as it lives; `dbps run` makes one for each service.
+ */
+import type { Database, Direction, Ownership, RelationMap } from '../engines/engine.js';
+import { RefusedError } from '../model/errors.js';
+import type { Phase } from '../model/phases.js';
+import type { ServicePlan } from '../model/plan.js';
+import type { ServiceProgress, ServiceState } from '../state/state-store.js';
+import { Heartbeat } from './heartbeat.js';
+import { confirmationToken, planAbort, planAdvance, planRollback, transitionUnderWay, type Leg } from './itinerary.js';
+import { readAttempt, ROGUE_WRITE } from './journal.js';
+import { restingModes } from './modes.js';
+import type { MoveContext } from './move-context.js';
+import type { DatabaseOpener, MoveEnvironment } from './move-environment.js';
+import { carryOut, takeBack, type Run, type TransitionResult } from './orchestrator.js';
+import { StreamWatch } from './stream-watch.js';
+import type { GuardContext, ReplicatorHandle, StepContext, TransitionParameters } from './step-context.js';
+
+export interface OpenRunnerOptions {
+  /** `--lock-timeout`. */
+  readonly waitMs: number;
+  readonly signal: AbortSignal;
+}
+
+export class ServiceRunner {
+  readonly service: ServicePlan;
+  readonly owner: Ownership;
+  readonly maps: readonly RelationMap[];
+  /** Aborted when the process shall stop or the lease is lost. */
+  readonly signal: AbortSignal;
+  readonly #environment: MoveEnvironment;
+  readonly #targetOpener: DatabaseOpener;
+  readonly #heartbeat: Heartbeat;
+  readonly #confirmable: string;
+  readonly #watch: StreamWatch;
+  #legacy: Database | null = null;
+  #target: Database | null = null;
+  readonly #replicators = new Map<Direction, ReplicatorHandle>();
+  #step: { step: string | null; index: number; of: number; waitingFor: string | null } = {
+    step: null,
+    index: 0,
+    of: 0,
+    waitingFor: null,
+  };
+
+  /** Takes the lease, raises the epoch on both databases, and only then lets anything read a checkpoint. */
+  static async open(environment: MoveEnvironment, name: string, options: OpenRunnerOptions): Promise<ServiceRunner> {
+    const service = environment.plan.services.find((candidate) => candidate.name === name);
+    if (service === undefined) {
+      throw new RefusedError({
+        code: 'DBPS_E303',
+        message: `the plan has no service "${name}"`,
+        hint: 'dbps plan show',
+      });
+    }
+    const targetOpener = environment.target(service);
+    const legacy = await environment.legacy.open();
+    let target: Database | null = null;
+    let runner: ServiceRunner | null = null;
+    try {
+      target = (await targetOpener.exists()) ? await targetOpener.open() : null;
+      const before = await environment.store.service(name);
+      const floor = Math.max(
+        (await legacy.control.readEpoch(name)) ?? 0,
+        (await target?.control.readEpoch(name)) ?? 0,
+      );
+      const owner = await environment.store.acquireLease(name, {
+        holder: environment.holder,
+        host: environment.host,
+        durationMs: environment.leaseMs,
+        waitMs: options.waitMs,
+        floor,
+        signal: options.signal,
+      });
+      // A token names the epoch that was current when it was printed; any lease in between voids it.
+      const isNext = before !== null && owner.epoch === Math.max(before.epoch, floor) + 1;
+      runner = new ServiceRunner(environment, service, owner, {
+        legacy,
+        target,
+        targetOpener,
+        confirmable: before !== null && isNext ? confirmationToken(before) : '',
+        signal: options.signal,
+      });
+      await environment.at('lease.acquired');
+      for (const database of [legacy, target]) {
+        if ((await database?.control.readEpoch(name)) != null) await database?.control.raiseEpoch(owner);
+      }
+      await environment.at('lease.epoch-raised');
+      return runner;
+    } catch (error) {
+      if (runner !== null) await runner.close();
+      else await Promise.allSettled([legacy.close(), target?.close()]);
+      throw error;
+    }
+  }
+
+  private constructor(
+    environment: MoveEnvironment,
+    service: ServicePlan,
+    owner: Ownership,
+    opened: {
+      legacy: Database;
+      target: Database | null;
+      targetOpener: DatabaseOpener;
+      confirmable: string;
+      signal: AbortSignal;
+    },
+  ) {
+    this.#environment = environment;
+    this.service = service;
+    this.owner = owner;
+    this.maps = environment.maps(service);
+    this.#legacy = opened.legacy;
+    this.#target = opened.target;
+    this.#targetOpener = opened.targetOpener;
+    this.#confirmable = opened.confirmable;
+    this.#heartbeat = new Heartbeat({
+      store: environment.store,
+      owner,
+      leaseMs: environment.leaseMs,
+      now: environment.now,
+      progress: () => this.progress(),
+    });
+    this.signal = AbortSignal.any([opened.signal, this.#heartbeat.lost]);
+    this.#watch = new StreamWatch();
+  }
+
+  async state(): Promise<ServiceState> {
+    const state = await this.#environment.store.service(this.service.name);
+    if (state === null) throw new RefusedError({ code: 'DBPS_E303', message: `${this.service.name} was forgotten` });
+    return state;
+  }
+
+  /** Brings both replicators into the mode that phase and owner ask for. @throws RefusedError when a start would skip changes. */
+  async rest(): Promise<void> {
+    const state = await this.state();
+    const { name } = this.service;
+    const legacy = this.#openLegacy();
+    if (this.#target === null || state.activity === 'paused') return;
+    const owner = (await this.#environment.store.route(name))?.owner ?? 'legacy';
+    const isConverged = state.phase !== 'provisioned' && state.phase !== 'planned';
+    const modes = restingModes(state.phase, owner, isConverged);
+    const hasForward = (await this.#target.control.readCheckpoint(name, 'forward')) !== null;
+    const hasReverse = (await legacy.control.readCheckpoint(name, 'reverse')) !== null;
+    if (modes.reverse !== null && hasReverse) await this.#replicator('reverse').start(modes.reverse);
+    if (modes.forward !== null && hasForward) await this.#replicator('forward').start(modes.forward);
+  }
+
+  async advance(
+    to: Phase | undefined,
+    parameters: TransitionParameters,
+    signal = this.signal,
+  ): Promise<readonly TransitionResult[]> {
+    const state = await this.state();
+    const isRepeat = parameters.reads !== undefined || parameters.readRelations !== undefined;
+    return this.#travel(planAdvance(state, to, isRepeat), parameters, signal);
+  }
+
+  async rollback(
+    to: Phase | undefined,
+    parameters: TransitionParameters,
+    signal = this.signal,
+  ): Promise<readonly TransitionResult[]> {
+    return this.#travel(planRollback(await this.state(), to), parameters, signal);
+  }
+
+  async abort(signal = this.signal): Promise<readonly TransitionResult[]> {
+    return this.#travel(planAbort(await this.state()), {}, signal);
+  }
+
+  async pause(reason: string): Promise<void> {
+    for (const replicator of this.#replicators.values()) await replicator.pause();
+    await this.#environment.store.update(this.owner, { activity: 'paused', reason });
+  }
+
+  /** Replication goes on; a transition that was under way is for the caller to go on with. */
+  async resume(): Promise<void> {
+    await this.#environment.store.update(this.owner, { activity: 'idle', reason: null });
+    for (const replicator of this.#replicators.values()) replicator.resume();
+    await this.rest();
+  }
+
+  /** What `status` shows of this runner: written with each heartbeat. */
+  progress(): ServiceProgress {
+    return {
+      step: this.#step.step,
+      stepIndex: this.#step.index,
+      steps: this.#step.of,
+      waitingFor: this.#step.waitingFor,
+      forward: this.#watch.describe(this.#replicators.get('forward')),
+      reverse: this.#watch.describe(this.#replicators.get('reverse')),
+      rogueWrites: this.#watch.rogueWrites,
+    };
+  }
+
+  /** Replicators at a batch boundary, lease given back, connections closed. Safe to call once, whatever happened. */
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#replicators.values()].map((replicator) => replicator.stop()));
+    await this.#heartbeat.stop();
+    await this.#environment.store.releaseLease(this.owner).catch(() => undefined);
+    await Promise.allSettled([this.#legacy?.close(), this.#target?.close()]);
+  }
+
+  async #travel(
+    legs: readonly Leg[],
+    parameters: TransitionParameters,
+    signal: AbortSignal,
+  ): Promise<readonly TransitionResult[]> {
+    const results: TransitionResult[] = [];
+    for (const leg of legs) {
+      const state = await this.state();
+      const isResumed = transitionUnderWay(state)?.to === leg.transition.to;
+      if (leg.transition.confirmation === 'irreversible' && !isResumed) this.#requireConfirmation(state, parameters);
+      const given = isResumed
+        ? {
+            ...readAttempt(await this.#environment.store.history(this.service.name), leg.transition).parameters,
+            ...parameters,
+          }
+        : parameters;
+      const run = this.#run(leg, state, given, signal);
+      results.push(leg.kind === 'carry-out' ? await carryOut(run) : await takeBack(run));
+      await this.rest();
+    }
+    return results;
+  }
+
+  #requireConfirmation(state: ServiceState, { confirm }: TransitionParameters): void {
+    if (confirm !== undefined && (confirm === this.#confirmable || confirm === confirmationToken(state))) return;
+    throw new RefusedError({
+      code: 'DBPS_E306',
+      message:
+        confirm === undefined
+          ? `this step of ${this.service.name} cannot be undone and needs --confirm`
+          : `${confirm} is void: the plan or the state is another by now`,
+      hint: `dbps migrate advance ${this.service.name} --dry-run`,
+    });
+  }
+
+  #run(leg: Leg, state: ServiceState, parameters: TransitionParameters, signal: AbortSignal): Run {
+    const context = this.stepContext(parameters, signal);
+    return {
+      transition: leg.transition,
+      state,
+      context,
+      guardContext: this.guardContext(context),
+      catalogue: this.#environment.catalogue,
+      settleMs: this.#environment.settleMs,
+      onStep: (progress) => (this.#step = progress),
+    };
+  }
+
+  stepContext(parameters: TransitionParameters, signal: AbortSignal): StepContext {
+    const forward = () => this.#replicator('forward');
+    const reverse = () => this.#replicator('reverse');
+    const openTarget = () => this.#openTarget();
+    return {
+      ...this.#base(signal),
+      get target() {
+        return openTarget();
+      },
+      get forward() {
+        return forward();
+      },
+      get reverse() {
+        return reverse();
+      },
+      store: this.#environment.store,
+      parameters,
+      routeHook: this.#environment.routeHook,
+      createTarget: async () => {
+        const isCreated = await this.#targetOpener.createIfMissing();
+        this.#target ??= await this.#targetOpener.open();
+        return isCreated;
+      },
+    };
+  }
+
+  guardContext(context: StepContext): GuardContext {
+    const openTarget = () => this.#openTarget();
+    return {
+      ...this.#base(context.signal),
+      get target() {
+        return openTarget();
+      },
+      targetExists: this.#target !== null,
+      store: context.store,
+      parameters: context.parameters,
+      isDryRun: false,
+      replication: async (direction) => this.#replicators.get(direction)?.status() ?? null,
+    };
+  }
+
+  #base(signal: AbortSignal): Omit<MoveContext, 'target'> {
+    const { plan, settings, emit, now, at } = this.#environment;
+    return {
+      plan,
+      service: this.service,
+      owner: this.owner,
+      legacy: this.#openLegacy(),
+      maps: this.maps,
+      settings,
+      emit,
+      now,
+      at,
+      signal,
+    };
+  }
+
+  #replicator(direction: Direction): ReplicatorHandle {
+    const existing = this.#replicators.get(direction);
+    if (existing !== undefined) return existing;
+    const openTarget = () => this.#openTarget();
+    const replicator = this.#environment.createReplicator(
+      {
+        ...this.#base(this.signal),
+        get target() {
+          return openTarget();
+        },
+      },
+      direction,
+    );
+    this.#replicators.set(direction, replicator);
+    replicator.onRogue((change) => {
+      if (!this.#watch.countRogue()) return;
+      const { relation, kind, position } = change;
+      void this.#environment.store
+        .append(this.owner, {
+          transition: direction,
+          step: ROGUE_WRITE,
+          event: 'note',
+          detail: `${kind} in ${relation} at ${position}`,
+          data: change,
+        })
+        .catch(() => undefined);
+    });
+    return replicator;
+  }
+
+  #openLegacy(): Database {
+    if (this.#legacy === null) throw new TypeError('the runner is closed');
+    return this.#legacy;
+  }
+
+  #openTarget(): Database {
+    if (this.#target !== null) return this.#target;
+    throw new RefusedError({
+      code: 'DBPS_E309',
+      message: `the database of ${this.service.name} does not exist yet`,
+      hint: `dbps migrate advance ${this.service.name} --to provisioned`,
+    });
+  }
+}

@@ -1,0 +1,34 @@
+import type { Step } from '../step-context.js';
+
+/** dbps's own tables in both databases, this runner's epoch in each, and a route that sends everything to legacy. */
+export const installControl: Step = {
+  name: 'install-control',
+  describe: async () => [
+    { where: 'legacy', sql: null, purpose: 'create the schema dbps with the control tables, unless they are there' },
+    { where: 'target', sql: null, purpose: 'create the schema dbps with the control tables, unless they are there' },
+  ],
+  check: async (context) => {
+    const { service, epoch } = context.owner;
+    const epochs = [await context.legacy.control.readEpoch(service), await context.target.control.readEpoch(service)];
+    const route = await context.store.route(service);
+    return epochs.every((found) => found === epoch) && route !== null ? 'done' : 'todo';
+  },
+  do: async (context) => {
+    for (const { control } of [context.legacy, context.target]) {
+      await control.install(context.owner.service);
+      await control.raiseEpoch(context.owner);
+    }
+    await context.store.updateRoute(context.owner, { readShare: 0, readRelations: [] });
+  },
+  verify: async (context) => {
+    if ((await installControl.check(context)) !== 'done') throw new Error('the control tables do not know this runner');
+  },
+  undo: removeControlTables,
+};
+
+/** The lease and the journal are the state store's and stay. */
+export async function removeControlTables(context: Parameters<Step['do']>[0]): Promise<void> {
+  for (const { control } of [context.target, context.legacy]) {
+    if ((await control.readEpoch(context.owner.service)) !== null) await control.remove(context.owner);
+  }
+}
