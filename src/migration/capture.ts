@@ -36,7 +36,10 @@ export async function endCapture(context: StepContext, direction: Direction): Pr
   await to.control.forgetStream(context.owner, direction);
 }
 
-export async function captureStatus(context: GuardContext, direction: Direction): Promise<CaptureStatus | null> {
+export async function captureStatus(
+  context: GuardContext,
+  direction: Direction,
+): Promise<CaptureStatus | null> {
   const from = direction === 'forward' ? context.legacy : context.target;
   return from.changes.status({ service: context.service.name, direction });
 }

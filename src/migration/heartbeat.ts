@@ -37,7 +37,9 @@ export class Heartbeat {
   async #beat({ store, owner, leaseMs, now, progress }: HeartbeatOptions): Promise<void> {
     let renewedAt = now();
     while (!this.#stopped.signal.aborted) {
-      await sleep(Math.min(1000, leaseMs / 4), undefined, { signal: this.#stopped.signal }).catch(() => undefined);
+      await sleep(Math.min(1000, leaseMs / 4), undefined, { signal: this.#stopped.signal }).catch(
+        () => undefined,
+      );
       if (this.#stopped.signal.aborted) return;
       try {
         const askedAt = now();

@@ -1,6 +1,13 @@
 /** From where a service is to where it shall be: which transitions of the table, or why not. Pure. */
 import { RefusedError } from '../model/errors.js';
-import { backTransition, nextTransition, PHASES, TRANSITIONS, type Phase, type Transition } from '../model/phases.js';
+import {
+  backTransition,
+  nextTransition,
+  PHASES,
+  TRANSITIONS,
+  type Phase,
+  type Transition,
+} from '../model/phases.js';
 import type { ServiceState } from '../state/state-store.js';
 
 export type Leg =
@@ -14,7 +21,8 @@ type Place = Pick<ServiceState, 'service' | 'phase' | 'target'>;
 export function planAdvance(state: Place, to: Phase | undefined, isRepeat: boolean): readonly Leg[] {
   const underWay = transitionUnderWay(state);
   if (underWay !== undefined) {
-    if (underWay.direction === 'back' || (to !== undefined && to !== underWay.to)) throw otherUnderWay(state, underWay);
+    if (underWay.direction === 'back' || (to !== undefined && to !== underWay.to))
+      throw otherUnderWay(state, underWay);
     return [{ kind: 'carry-out', transition: underWay }];
   }
   if (to === state.phase) {
@@ -40,7 +48,8 @@ export function planRollback(state: Place, to: Phase | undefined): readonly Leg[
     phase = underWay.to;
     if (to === undefined) return legs;
   }
-  if (to !== undefined && PHASES.indexOf(to) > PHASES.indexOf(phase)) throw noWay(state, to, backTransition(phase));
+  if (to !== undefined && PHASES.indexOf(to) > PHASES.indexOf(phase))
+    throw noWay(state, to, backTransition(phase));
   do {
     if (phase === to) return legs;
     const back = backTransition(phase);

@@ -8,7 +8,14 @@ import type { Phase } from '../model/phases.js';
 import type { ServicePlan } from '../model/plan.js';
 import type { ServiceProgress, ServiceState } from '../state/state-store.js';
 import { Heartbeat } from './heartbeat.js';
-import { confirmationToken, planAbort, planAdvance, planRollback, transitionUnderWay, type Leg } from './itinerary.js';
+import {
+  confirmationToken,
+  planAbort,
+  planAdvance,
+  planRollback,
+  transitionUnderWay,
+  type Leg,
+} from './itinerary.js';
 import { readAttempt, ROGUE_WRITE } from './journal.js';
 import { restingModes } from './modes.js';
 import type { MoveContext } from './move-context.js';
@@ -45,7 +52,11 @@ export class ServiceRunner {
   };
 
   /** Takes the lease, raises the epoch on both databases, and only then lets anything read a checkpoint. */
-  static async open(environment: MoveEnvironment, name: string, options: OpenRunnerOptions): Promise<ServiceRunner> {
+  static async open(
+    environment: MoveEnvironment,
+    name: string,
+    options: OpenRunnerOptions,
+  ): Promise<ServiceRunner> {
     const service = environment.plan.services.find((candidate) => candidate.name === name);
     if (service === undefined) {
       throw new RefusedError({
@@ -128,7 +139,8 @@ export class ServiceRunner {
 
   async state(): Promise<ServiceState> {
     const state = await this.#environment.store.service(this.service.name);
-    if (state === null) throw new RefusedError({ code: 'DBPS_E303', message: `${this.service.name} was forgotten` });
+    if (state === null)
+      throw new RefusedError({ code: 'DBPS_E303', message: `${this.service.name} was forgotten` });
     return state;
   }
 
@@ -211,10 +223,12 @@ export class ServiceRunner {
     for (const leg of legs) {
       const state = await this.state();
       const isResumed = transitionUnderWay(state)?.to === leg.transition.to;
-      if (leg.transition.confirmation === 'irreversible' && !isResumed) this.#requireConfirmation(state, parameters);
+      if (leg.transition.confirmation === 'irreversible' && !isResumed)
+        this.#requireConfirmation(state, parameters);
       const given = isResumed
         ? {
-            ...readAttempt(await this.#environment.store.history(this.service.name), leg.transition).parameters,
+            ...readAttempt(await this.#environment.store.history(this.service.name), leg.transition)
+              .parameters,
             ...parameters,
           }
         : parameters;
@@ -226,7 +240,8 @@ export class ServiceRunner {
   }
 
   #requireConfirmation(state: ServiceState, { confirm }: TransitionParameters): void {
-    if (confirm !== undefined && (confirm === this.#confirmable || confirm === confirmationToken(state))) return;
+    if (confirm !== undefined && (confirm === this.#confirmable || confirm === confirmationToken(state)))
+      return;
     throw new RefusedError({
       code: 'DBPS_E306',
       message:

@@ -4,12 +4,23 @@ import type { Step } from '../step-context.js';
 export const installControl: Step = {
   name: 'install-control',
   describe: async () => [
-    { where: 'legacy', sql: null, purpose: 'create the schema dbps with the control tables, unless they are there' },
-    { where: 'target', sql: null, purpose: 'create the schema dbps with the control tables, unless they are there' },
+    {
+      where: 'legacy',
+      sql: null,
+      purpose: 'create the schema dbps with the control tables, unless they are there',
+    },
+    {
+      where: 'target',
+      sql: null,
+      purpose: 'create the schema dbps with the control tables, unless they are there',
+    },
   ],
   check: async (context) => {
     const { service, epoch } = context.owner;
-    const epochs = [await context.legacy.control.readEpoch(service), await context.target.control.readEpoch(service)];
+    const epochs = [
+      await context.legacy.control.readEpoch(service),
+      await context.target.control.readEpoch(service),
+    ];
     const route = await context.store.route(service);
     return epochs.every((found) => found === epoch) && route !== null ? 'done' : 'todo';
   },
@@ -21,7 +32,8 @@ export const installControl: Step = {
     await context.store.updateRoute(context.owner, { readShare: 0, readRelations: [] });
   },
   verify: async (context) => {
-    if ((await installControl.check(context)) !== 'done') throw new Error('the control tables do not know this runner');
+    if ((await installControl.check(context)) !== 'done')
+      throw new Error('the control tables do not know this runner');
   },
   undo: removeControlTables,
 };

@@ -4,7 +4,11 @@ import { removeControlTables } from './install-control.js';
 export const removeControl: Step = {
   name: 'remove-control',
   describe: async () => [
-    { where: 'target', sql: null, purpose: 'remove the control tables; the schema dbps with the last service' },
+    {
+      where: 'target',
+      sql: null,
+      purpose: 'remove the control tables; the schema dbps with the last service',
+    },
     { where: 'legacy', sql: null, purpose: 'remove this service from the control tables' },
   ],
   check: async (context) => {
