@@ -1,9 +1,11 @@
 import type { CodeEntry } from './catalogue.js';
+import { MOVE_ERRORS } from './errors-move.js';
 import { DATABASE_ERRORS } from './database-errors.js';
 import { USAGE_ERRORS } from './usage-errors.js';
 
 /** E1xx usage, E2xx config, E3xx refused, E4xx a database could not be used, E5xx interrupted, E9xx internal. */
 export const ERRORS = {
+  ...MOVE_ERRORS,
   DBPS_E120: {
     title: 'the router was asked for a service that it does not know',
     meaning:
