@@ -4,7 +4,8 @@ import type { CodeEntry } from './catalogue.js';
 export const MOVE_ERRORS = {
   DBPS_E309: {
     title: 'the service database does not exist yet',
-    meaning: 'It is created by the first transition, after its guards have passed. Before that nothing can be asked of it.',
+    meaning:
+      'It is created by the first transition, after its guards have passed. Before that nothing can be asked of it.',
     example: 'the database of orders does not exist yet',
     fix: 'dbps migrate advance <service> --to provisioned.',
   },
@@ -78,7 +79,8 @@ export const MOVE_ERRORS = {
   },
   DBPS_E326: {
     title: 'the soak is not over',
-    meaning: 'Both sides are kept equal and watched for migration.gates.decommission.soak before anything is dropped.',
+    meaning:
+      'Both sides are kept equal and watched for migration.gates.decommission.soak before anything is dropped.',
     example: 'soak-elapsed: 2d 4h of 7d',
     fix: 'Wait; dbps status <service> shows what is left.',
   },
