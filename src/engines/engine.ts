@@ -186,7 +186,10 @@ export interface StagedStatement extends Statement {
 
 /** Runs planned statements, each group in one transaction that begins with the epoch check. */
 export interface DdlRunner {
+  /** Run again after a crash: a statement whose object is there already is passed over. */
   run(statements: readonly Statement[], owner: Ownership, signal?: AbortSignal): Promise<void>;
+  /** The statements' `undo`, last first; what is not there is passed over. */
+  undo(statements: readonly Statement[], owner: Ownership, signal?: AbortSignal): Promise<void>;
 }
 
 // ---------------------------------------------------------------- identity
