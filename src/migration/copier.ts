@@ -54,7 +54,7 @@ export interface CopyWork {
   readonly maps: readonly RelationMap[];
   readonly snapshot: Snapshot;
   readonly sink: Pick<Sink, 'formats' | 'recordedChunks' | 'recordChunks' | 'writeChunk' | 'copyProgress'>;
-  readonly ddlRunner: DdlRunner;
+  readonly ddlRunner: Pick<DdlRunner, 'run'>;
   /** The target's statements; only the stages `key` and `index` are run. */
   readonly statements: readonly StagedStatement[];
   /** Bytes of a relation where known: the largest goes first. */

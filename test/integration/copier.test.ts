@@ -39,7 +39,7 @@ async function work(
 ): Promise<{ work: CopyWork; events: DbpsEvent[]; ran: string[] }> {
   const events: DbpsEvent[] = [];
   const ran: string[] = [];
-  const ddlRunner: DdlRunner = {
+  const ddlRunner: Pick<DdlRunner, 'run'> = {
     run: async (statements: readonly Statement[]) => {
       for (const { sql } of statements) {
         await service.query(sql);
