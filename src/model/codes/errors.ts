@@ -206,6 +206,62 @@ export const ERRORS = {
     example: 'public.orders does not exist any more',
     fix: 'dbps plan diff shows what changed; plan again, or put the relation back.',
   },
+  DBPS_E330: {
+    title: 'a planned relation or sequence is not there',
+    meaning: 'The database was changed since the plan was made: something that moves was dropped or renamed.',
+    example: 'no such relation: public.order_items',
+    fix: 'dbps plan diff shows what has changed; plan again.',
+  },
+  DBPS_E331: {
+    title: 'a relation cannot be fenced',
+    meaning:
+      'Below a relation that moves stands something whose writers cannot be made to wait, such as a foreign table used as a partition. Its writes would pass the cutover.',
+    example: 'public.events_archive is a foreign table: its writers cannot be made to wait',
+    fix: 'Detach it from the relation that moves, or leave that relation where it is.',
+  },
+  DBPS_E332: {
+    title: 'the writers could not be held',
+    meaning:
+      'At a cutover writers wait for a moment behind locks. dbps asks for these in short attempts and gives way each time, so that no application ever loses a deadlock to it. Transactions that stay open, or DDL and maintenance on the relations, left no opening.',
+    example:
+      'writers did not finish within 800 ms in 8 attempts; now at work: shop_app (idle in transaction, pid 4711): UPDATE …',
+    fix: 'End the transactions it names, or wait for them, and run it again. Nothing was changed.',
+  },
+  DBPS_E333: {
+    title: 'the ownership of the writes says otherwise',
+    meaning:
+      'Who owns a service’s writes stands in one row, which changes in the transaction that closes or opens a fence. It holds something newer than this step expects.',
+    example: 'the writes of orders are not legacy’s to give away: its ownership row says otherwise',
+    fix: 'dbps status <service> shows who owns them; go on from there.',
+  },
+  DBPS_E334: {
+    title: 'readers do not end',
+    meaning:
+      'Dropping a trigger or a foreign key needs a lock that readers conflict with. dbps tries in steps of 100 ms so that no reader queues behind it, for about a minute.',
+    example: 'removing the fence from public.orders waits for readers that do not end',
+    fix: 'End the long transactions on the relation (pg_stat_activity shows them) and run it again.',
+  },
+  DBPS_E336: {
+    title: 'a sequence has no room',
+    meaning:
+      'The new owner’s sequence goes on beyond every value that the old one gave, with a margin of increment × cache × clients for values that sessions hold. That is outside its bounds.',
+    example: 'sequence public.tags_id_seq has no room: it would go on at 32790, outside 1 to 32767',
+    fix: 'Widen the column and the sequence (ALTER TABLE … TYPE bigint; ALTER SEQUENCE … AS bigint) before the cutover.',
+  },
+  DBPS_E530: {
+    title: 'the session that held the writers was lost',
+    meaning:
+      'All of a cutover up to its commit is one transaction in one session. When that session ends, by a crash, a network failure or the pause budget, the server rolls it back: writers go on, nothing was changed.',
+    example: 'the session that held the writers was lost before the commit; the server rolled it back',
+    fix: 'Run it again.',
+  },
+  DBPS_E531: {
+    title: 'the answer to a cutover’s commit was lost',
+    meaning:
+      'The connection broke while the commit was under way, and the database cannot be asked what became of it. Nothing was opened in the meantime, so no two databases accept writes.',
+    example: 'the answer to the commit of orders was lost, and the database does not answer',
+    fix: 'Run it again when the database is back: the ownership row says what became of it, and dbps goes on from there.',
+  },
   DBPS_E901: {
     title: 'a bug in dbps',
     meaning:

@@ -1,0 +1,317 @@
+/**
+ * The session that holds writers waiting from the moment of closing to the commit. It is one open transaction, so every failure before the
+ * commit is a rollback by the server: nobody gets an error, there is no expiry, no half-closed state and no clock to compare. When dbps dies the
+ * locks go with the session; when it hangs, idle_in_transaction_session_timeout ends it.
+ *
+ * Locks are taken in two waves. SHARE UPDATE EXCLUSIVE stops no writer and evicts autovacuum, which a waiter does only after
+ * deadlock_timeout: hence its long lock_timeout. SHARE ROW EXCLUSIVE follows in one statement under a statement_timeout below
+ * deadlock_timeout (lock_timeout would count anew for each relation), so that in a deadlock this session is the one to give way, never
+ * the application's.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import type { ConnectionTarget } from '../../model/connection-target.js';
+import { DbpsError, InterruptedError, RefusedError } from '../../model/errors.js';
+import type { RelationId } from '../../model/relation-id.js';
+import type { CommitPoint, HeldFence, HoldOptions, Ownership } from '../engine.js';
+import { lockEpoch, openSession } from './postgres-connection.js';
+import { closeStatements, lockTables, requireFenceable } from './postgres-fence-closing.js';
+import { settleCommit, moveOwnership } from './postgres-fence-commit.js';
+import { canBeReplica, readFiringTriggers } from './postgres-fence-keys.js';
+import { remember } from './postgres-fence-memory.js';
+import { readFence } from './postgres-fence-observe.js';
+import {
+  boundsOf,
+  fenceSequence,
+  lockSequence,
+  readSequences,
+  type SequenceFacts,
+} from './postgres-fence-sequences.js';
+import { readTree, type FencedRelation, type Queryable } from './postgres-fence-tree.js';
+import { quoteLiteral } from './postgres-sql.js';
+
+export interface HoldInput {
+  readonly target: ConnectionTarget;
+  readonly applicationName: string;
+  readonly owner: Ownership;
+  readonly relations: readonly RelationId[];
+  readonly options: HoldOptions;
+  /** Shape of the relations as this session sees them. */
+  readonly fingerprint: (client: Queryable, relations: readonly RelationId[]) => Promise<string>;
+}
+
+/** statement_timeout or a cancel, lock_timeout, deadlock: the locks were not to be had this time. */
+const GIVE_WAY = new Set(['57014', '55P03', '40P01']);
+
+const codeOf = (error: unknown): string | undefined => (error as { code?: string }).code;
+
+/** The connection is gone: ended by the server (shutdown, idle in transaction) or by the network, not an answer to a statement. */
+function isLost(error: unknown): boolean {
+  if (!(error instanceof Error) || error instanceof DbpsError) return false;
+  const code = codeOf(error);
+  if (code === undefined) return /connection|terminated|queryable/i.test(error.message);
+  return /^(57P0[1-5]|25P03|08...|E[A-Z]+)$/.test(code);
+}
+
+export async function holdWriters(input: HoldInput): Promise<HeldFence> {
+  const { options, owner } = input;
+  options.signal?.throwIfAborted();
+  const client = await openSession(input.target, {
+    applicationName: input.applicationName,
+    settings: { idle_in_transaction_session_timeout: String(options.pauseBudgetMs) },
+  });
+  // Ends the session at once: the server rolls back.
+  const abandon = () => void client.end().catch(() => undefined);
+  options.signal?.addEventListener('abort', abandon, { once: true });
+  const release = () => options.signal?.removeEventListener('abort', abandon);
+  try {
+    await noticeLostClient(client);
+    await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
+    await client.query(
+      `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') IN ('off', 'local')`,
+    );
+    await lockEpoch(client, owner);
+    const deadlockTimeout = await deadlockTimeoutMs(client);
+    await evict(client, input.relations, deadlockTimeout, options);
+    const sequences = await readSequences(client, options.sequences);
+    const { startedAt, attempts } = await lockWriters(client, input, sequences, deadlockTimeout);
+    await client.query('SET LOCAL statement_timeout = 0');
+    const tree = await readTree(client, input.relations);
+    requireFenceable(tree);
+    return new PostgresHeldFence(input, client, {
+      tree,
+      sequences: await readSequences(client, options.sequences),
+      clients: await countClients(client),
+      startedAt,
+      attempts,
+      release,
+    });
+  } catch (error) {
+    release();
+    await client.end().catch(() => undefined);
+    options.signal?.throwIfAborted();
+    throw isLost(error) ? lostSession(error) : error;
+  }
+}
+
+function lostSession(cause: unknown): InterruptedError {
+  return new InterruptedError({
+    code: 'DBPS_E530',
+    message: 'the session that held the writers was lost before the commit; the server rolled it back',
+    hint: 'Nothing was changed: run it again.',
+    cause,
+  });
+}
+
+/** A backend that waits for a lock does not see that its client died; where the server can look (14 and later, most platforms), it shall. */
+async function noticeLostClient(client: pg.Client): Promise<void> {
+  await client.query("SET client_connection_check_interval = '500ms'").catch((error: unknown) => {
+    if (isLost(error)) throw error;
+  });
+}
+
+async function deadlockTimeoutMs(client: Queryable): Promise<number> {
+  const { rows } = await client.query<{ setting: string }>(
+    "SELECT setting FROM pg_settings WHERE name = 'deadlock_timeout'",
+  );
+  return Number(rows[0]?.setting ?? 1000);
+}
+
+async function countClients(client: Queryable): Promise<number> {
+  const { rows } = await client.query<{ n: string }>(
+    "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'",
+  );
+  return Number(rows[0]?.n ?? 1);
+}
+
+async function evict(
+  client: Queryable,
+  relations: readonly RelationId[],
+  deadlockTimeout: number,
+  options: HoldOptions,
+): Promise<void> {
+  await client.query(`SET LOCAL lock_timeout = ${deadlockTimeout + Math.max(deadlockTimeout, options.lockTimeoutMs)}`);
+  await client.query('SAVEPOINT evict');
+  try {
+    await client.query(lockTables(relations, 'SHARE UPDATE EXCLUSIVE'));
+  } catch (error) {
+    if (!GIVE_WAY.has(codeOf(error) ?? '')) throw error;
+    await client.query('ROLLBACK TO SAVEPOINT evict');
+    throw await notHeld(client, relations, 'maintenance or DDL is under way on the relations', error);
+  }
+  await client.query('SET LOCAL lock_timeout = 0');
+}
+
+async function lockWriters(
+  client: Queryable,
+  input: HoldInput,
+  sequences: readonly SequenceFacts[],
+  deadlockTimeout: number,
+): Promise<{ startedAt: number; attempts: number }> {
+  const { options, relations } = input;
+  const longest = Math.max(10, Math.min(options.lockTimeoutMs, Math.floor(deadlockTimeout * 0.8)));
+  // One statement, so that one statement_timeout covers tables and sequences together.
+  const locks = [lockTables(relations, 'SHARE ROW EXCLUSIVE'), ...sequences.map(lockSequence)];
+  const statement = `DO ${quoteLiteral(`BEGIN ${locks.map((sql) => `${sql};`).join(' ')} END`)}`;
+  for (let attempt = 1; ; attempt++) {
+    options.signal?.throwIfAborted();
+    const patience = Math.min(longest, 100 * 2 ** (attempt - 1));
+    await client.query('SAVEPOINT hold');
+    await client.query(`SET LOCAL statement_timeout = ${patience}`);
+    const startedAt = performance.now();
+    try {
+      await client.query(statement);
+      return { startedAt, attempts: attempt };
+    } catch (error) {
+      if (!GIVE_WAY.has(codeOf(error) ?? '')) throw error;
+      await client.query('ROLLBACK TO SAVEPOINT hold');
+      if (attempt >= options.attempts)
+        throw await notHeld(
+          client,
+          relations,
+          `writers did not finish within ${longest} ms in ${attempt} attempts`,
+          error,
+        );
+      // Writers go on meanwhile: only SHARE UPDATE EXCLUSIVE is still held.
+      await sleep(Math.min(50 * 2 ** attempt, 2000, options.pauseBudgetMs / 2));
+    }
+  }
+}
+
+async function notHeld(
+  client: Queryable,
+  relations: readonly RelationId[],
+  what: string,
+  cause: unknown,
+): Promise<RefusedError> {
+  const tree = await readTree(client, relations);
+  const { rows } = await client.query<{ who: string }>(
+    `SELECT DISTINCT format('%s (%s, pid %s): %s', a.usename, a.state, a.pid, left(a.query, 100)) AS who
+       FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+      WHERE l.locktype = 'relation' AND l.relation = ANY ($1::oid[]) AND l.pid <> pg_backend_pid()
+        AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') LIMIT 5`,
+    [tree.map((relation) => relation.oid)],
+  );
+  return new RefusedError({
+    code: 'DBPS_E332',
+    message: `the writers of ${relations.length} relations could not be held: ${what}${rows.length > 0 ? `; now at work: ${rows.map((r) => r.who).join('; ')}` : ''}`,
+    hint: 'Nothing was changed. Try again when long transactions, maintenance and DDL on these relations are over.',
+    cause,
+  });
+}
+
+interface HeldState {
+  readonly tree: readonly FencedRelation[];
+  readonly sequences: readonly SequenceFacts[];
+  readonly clients: number;
+  readonly startedAt: number;
+  readonly attempts: number;
+  readonly release: () => void;
+}
+
+class PostgresHeldFence implements HeldFence {
+  readonly attempts: number;
+  readonly relations: readonly RelationId[];
+  readonly sequences: readonly SequenceFacts[];
+  readonly clients: number;
+  readonly #input: HoldInput;
+  readonly #client: pg.Client;
+  readonly #held: HeldState;
+  #isOver = false;
+
+  constructor(input: HoldInput, client: pg.Client, held: HeldState) {
+    this.#input = input;
+    this.#client = client;
+    this.#held = held;
+    this.attempts = held.attempts;
+    this.relations = held.tree.map((relation) => relation.id);
+    this.sequences = held.sequences;
+    this.clients = held.clients;
+  }
+
+  heldMs(): number {
+    return performance.now() - this.#held.startedAt;
+  }
+
+  async fingerprint(): Promise<string> {
+    return this.#guarded(() => this.#input.fingerprint(this.#client, this.#input.relations));
+  }
+
+  async commit(point: CommitPoint): Promise<'committed' | 'not-committed'> {
+    const { owner, options } = this.#input;
+    const revision = await this.#guarded(async () => {
+      const moved = await this.#closeAndMove(point);
+      await point.beforeCommit?.();
+      options.signal?.throwIfAborted();
+      return moved;
+    });
+    // From here an abort no longer cuts the line: the answer to COMMIT is worth waiting for.
+    this.#held.release();
+    try {
+      const { command } = await this.#client.query('COMMIT');
+      await this.#end();
+      return command === 'COMMIT' ? 'committed' : 'not-committed';
+    } catch (error) {
+      await this.#end();
+      if (!isLost(error)) throw error;
+      return settleCommit(this.#input.target, {
+        owner,
+        applicationName: this.#input.applicationName,
+        newOwner: point.newOwner,
+        revision,
+        patienceMs: options.pauseBudgetMs,
+        cause: error,
+      });
+    }
+  }
+
+  async rollback(): Promise<void> {
+    if (this.#isOver) return;
+    await this.#client.query('ROLLBACK').catch(() => undefined);
+    await this.#end();
+  }
+
+  /** @returns the new revision of the ownership row. */
+  async #closeAndMove(point: CommitPoint): Promise<number> {
+    const { owner, relations, options } = this.#input;
+    const client = this.#client;
+    const isReplica = await canBeReplica(client);
+    const facts = await readFence(client, owner.service, relations);
+    const triggers = await readFiringTriggers(client, facts.tree, isReplica);
+    await remember(client, owner.service, [
+      ...triggers,
+      ...this.sequences.map((sequence) => ({
+        kind: 'sequence' as const,
+        subject: sequence.id,
+        bounds: boundsOf(sequence),
+      })),
+    ]);
+    const body = {
+      service: owner.service,
+      applier: options.applier,
+      message: options.message,
+      newOwner: point.newOwner,
+    };
+    await client.query(
+      [...closeStatements(facts, body, triggers), ...this.sequences.map(fenceSequence)].join(';\n'),
+    );
+    return moveOwnership(client, owner, point);
+  }
+
+  /** Whatever fails before COMMIT is a rollback. */
+  async #guarded<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      await this.rollback();
+      this.#input.options.signal?.throwIfAborted();
+      throw isLost(error) ? lostSession(error) : error;
+    }
+  }
+
+  async #end(): Promise<void> {
+    this.#isOver = true;
+    this.#held.release();
+    await this.#client.end().catch(() => undefined);
+  }
+}
