@@ -87,7 +87,9 @@ describe('a closed fence', () => {
     await database.query(
       "CREATE TABLE events_2026 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')",
     );
-    expect(await codeOf(application.query("INSERT INTO events_2026 VALUES (1, '2026-05-05')"))).toBe(FENCE_SQLSTATE);
+    expect(await codeOf(application.query("INSERT INTO events_2026 VALUES (1, '2026-05-05')"))).toBe(
+      FENCE_SQLSTATE,
+    );
     expect(await under.fence.observe(OWNER.service, ['public.events'])).toMatchObject([
       { state: 'damaged', detail: expect.stringContaining('events_2026') as string },
     ]);
@@ -116,7 +118,7 @@ describe('a closed fence', () => {
     try {
       await applier.query("UPDATE public.orders SET note = 'applied'");
       await applier.query("INSERT INTO public.events VALUES (5, '2025-06-06')");
-      await applier.query("UPDATE public.events SET at = at + 1 WHERE id = 5");
+      await applier.query('UPDATE public.events SET at = at + 1 WHERE id = 5');
       const { rowCount } = await applier.query('DELETE FROM public.events WHERE id = 5');
       expect(rowCount).toBe(1);
       // An application that connects as the very same role.
@@ -162,7 +164,7 @@ describe('opening', () => {
     expect(new Set(Object.values(await states()))).toEqual(new Set(['open']));
     expect(await codeOf(application.query("UPDATE orders SET note = 'open'"))).toBe('accepted');
     expect(await codeOf(application.query("INSERT INTO events VALUES (7, '2025-07-07')"))).toBe('accepted');
-    expect(await codeOf(application.query("UPDATE events SET at = at + 1"))).toBe('accepted');
+    expect(await codeOf(application.query('UPDATE events SET at = at + 1'))).toBe('accepted');
     expect((await application.query('DELETE FROM events')).rowCount).toBe(1);
     expect(await under.fence.ownership(OWNER.service)).toEqual({ owner: 'service', epoch: 1, revision: 1 });
   });
@@ -248,7 +250,9 @@ test('a relation that may not be fenced is a finding with the statement that hel
     ['SEQ301', 'error', 'public.app_owned_id_seq'],
     ['SEC302', 'warning', APPLICATION.user],
   ]);
-  expect(await under.fence.assess({ service: OWNER.service, relations: RELATIONS, sequences: [] })).toEqual([]);
+  expect(await under.fence.assess({ service: OWNER.service, relations: RELATIONS, sequences: [] })).toEqual(
+    [],
+  );
 });
 
 async function isWaitingForLock(applicationName: string): Promise<boolean> {

@@ -58,7 +58,10 @@ export async function readFenceRisks(client: Queryable, request: FenceRequest): 
   const { rows: me } = await client.query<{ self: string; version: string }>(
     "SELECT current_user AS self, current_setting('server_version_num') AS version",
   );
-  const owners = await client.query<{ schema: string; name: string; owner: string }>(OWNERS, [oids, ...names]);
+  const owners = await client.query<{ schema: string; name: string; owner: string }>(OWNERS, [
+    oids,
+    ...names,
+  ]);
   const owning = await client.query<{ role: string; owners: string }>(OWNING_ROLES, [oids]);
   const replica =
     Number(me[0]?.version) >= 150000 ? (await client.query<{ role: string }>(REPLICA_ROLES)).rows : [];
@@ -164,4 +167,3 @@ export async function readAccess(
     detail: row.detail,
   }));
 }
-

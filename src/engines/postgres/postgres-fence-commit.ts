@@ -23,7 +23,14 @@ export async function moveOwnership(
      ON CONFLICT (service, direction) DO UPDATE
        SET epoch = excluded.epoch, applied = excluded.applied, received = excluded.received, source = excluded.source,
            mark = checkpoint.mark + 1, updated_at = clock_timestamp()`,
-    [owner.service, start.direction, owner.epoch, start.applied, start.received, JSON.stringify(start.source)],
+    [
+      owner.service,
+      start.direction,
+      owner.epoch,
+      start.applied,
+      start.received,
+      JSON.stringify(start.source),
+    ],
   );
   // Legacy owns what no row speaks of: only there may the row be made.
   const { rows } = await client.query<{ revision: string }>(

@@ -99,7 +99,9 @@ export async function attachKeys(
     );
   }
   if (scope === 'inner') {
-    for (const { relation, column, subject } of await pool.use((client) => recall(client, service, 'identity'))) {
+    for (const { relation, column, subject } of await pool.use((client) =>
+      recall(client, service, 'identity'),
+    )) {
       await inSmallRetries(
         pool,
         owner,
@@ -117,7 +119,8 @@ export async function attachKeys(
   const broken: BrokenKey[] = [];
   for (const { key, subject } of await pool.use((client) => recall(client, service, 'unvalidated-key'))) {
     const error = await validate(pool, owner, key, signal);
-    if (error === null) await pool.ownedTransaction(owner, (client) => forget(client, service, 'unvalidated-key', subject));
+    if (error === null)
+      await pool.ownedTransaction(owner, (client) => forget(client, service, 'unvalidated-key', subject));
     else broken.push({ relation: key.relation, name: key.name, error });
   }
   return broken;

@@ -130,7 +130,9 @@ async function evict(
   deadlockTimeout: number,
   options: HoldOptions,
 ): Promise<void> {
-  await client.query(`SET LOCAL lock_timeout = ${deadlockTimeout + Math.max(deadlockTimeout, options.lockTimeoutMs)}`);
+  await client.query(
+    `SET LOCAL lock_timeout = ${deadlockTimeout + Math.max(deadlockTimeout, options.lockTimeoutMs)}`,
+  );
   await client.query('SAVEPOINT evict');
   try {
     await client.query(lockTables(relations, 'SHARE UPDATE EXCLUSIVE'));

@@ -14,7 +14,12 @@ export type Memory =
       readonly enabled: string;
     }
   | { readonly kind: 'sequence'; readonly subject: string; readonly bounds: SequenceBounds }
-  | { readonly kind: 'identity'; readonly subject: string; readonly relation: string; readonly column: string }
+  | {
+      readonly kind: 'identity';
+      readonly subject: string;
+      readonly relation: string;
+      readonly column: string;
+    }
   /** Foreign keys with both ends inside. */
   | { readonly kind: 'inner-key'; readonly subject: string; readonly key: DetachedKey }
   /** Foreign keys with one end inside. */

@@ -60,7 +60,8 @@ function gapsOf(relation: FencedRelation, triggers: readonly FenceTrigger[]): st
   return wanted.flatMap(([name, type]) => {
     const found = triggers.find((t) => t.relation === relation.oid && t.name === name);
     if (found === undefined) return [`${relation.id} has no trigger ${name}`];
-    if (found.enabled !== 'O') return [`${name} on ${relation.id} is ${found.enabled === 'D' ? 'disabled' : 'altered'}`];
+    if (found.enabled !== 'O')
+      return [`${name} on ${relation.id} is ${found.enabled === 'D' ? 'disabled' : 'altered'}`];
     if (found.type !== type) return [`${name} on ${relation.id} is altered`];
     return [];
   });

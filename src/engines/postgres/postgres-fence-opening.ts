@@ -9,7 +9,13 @@ import type { DetachedKey, OpenFenceOptions, Ownership } from '../engine.js';
 import { lockEpoch, type SessionPool } from './postgres-connection.js';
 import { openBody, replaceFunction } from './postgres-fence-body.js';
 import { lockTables } from './postgres-fence-closing.js';
-import { addKey, enableTrigger, hasConstraint, keySubject, leavesIfPartitioned } from './postgres-fence-keys.js';
+import {
+  addKey,
+  enableTrigger,
+  hasConstraint,
+  keySubject,
+  leavesIfPartitioned,
+} from './postgres-fence-keys.js';
 import { forget, recall, remember } from './postgres-fence-memory.js';
 import { readFence } from './postgres-fence-observe.js';
 import { readSequences } from './postgres-fence-sequences.js';
@@ -76,7 +82,8 @@ export async function restoreKey(client: Queryable, service: string, key: Detach
     if ((await hasConstraint(client, relation, key.name)) === 'no')
       await client.query(addKey(relation, key.name, key.definition, false));
   }
-  if (key.isValidated) await remember(client, service, [{ kind: 'unvalidated-key', subject: keySubject(key), key }]);
+  if (key.isValidated)
+    await remember(client, service, [{ kind: 'unvalidated-key', subject: keySubject(key), key }]);
 }
 
 /** Bounds as they were; advanceSequences has done it already where values had to move on. */

@@ -122,7 +122,8 @@ export function planAdvance(own: SequenceFacts, bounds: SequenceBounds, advance:
   const magnitude = (value: bigint) => (value < 0n ? -value : value);
   const peerStep = magnitude(BigInt(advance.peer.increment));
   const step = peerStep > magnitude(increment) ? peerStep : magnitude(increment);
-  const cache = BigInt(advance.peer.cache) > BigInt(own.cache) ? BigInt(advance.peer.cache) : BigInt(own.cache);
+  const cache =
+    BigInt(advance.peer.cache) > BigInt(own.cache) ? BigInt(advance.peer.cache) : BigInt(own.cache);
   const margin = step * cache * BigInt(Math.max(1, advance.clients));
   const next = increment > 0n ? further + margin : further - margin;
   if (next > BigInt(bounds.maximum) || next < BigInt(bounds.minimum)) {

@@ -111,11 +111,7 @@ export class PostgresFence extends PostgresFenceObserver implements Fence {
     await openFence(this.pool, owner, relations, options);
   }
 
-  async remove(
-    owner: Ownership,
-    _relations: readonly RelationId[],
-    signal?: AbortSignal,
-  ): Promise<void> {
+  async remove(owner: Ownership, _relations: readonly RelationId[], signal?: AbortSignal): Promise<void> {
     // Found by its function, so that relations that are gone or were renamed since leave nothing behind.
     const triggers = await this.pool.query<{ sql: string; name: string }>(
       `SELECT t.tgrelid::regclass::text AS sql, t.tgname AS name
