@@ -43,7 +43,7 @@ afterAll(async () => {
 const codeOf = async (work: Promise<unknown>): Promise<string> =>
   work.then(
     () => 'accepted',
-    (error: { code?: string }) => error.code ?? String(error),
+    (error: { code?: string; message?: string }) => error.code ?? error.message ?? '',
   );
 
 const states = async () =>

@@ -148,7 +148,7 @@ SELECT n.nspname AS schema, c.relname AS name, a.usename AS user,
   JOIN pg_stat_activity a USING (pid)
   JOIN pg_class c ON c.oid = l.relation
   JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE l.locktype = 'relation' AND l.relation = ANY ($1::oid[]) AND a.backend_type = 'client backend'
+ WHERE l.locktype = 'relation' AND l.relation = ANY ($1::oid[]) AND a.usename IS NOT NULL
    AND l.pid <> pg_backend_pid() AND a.application_name NOT LIKE 'dbps%'
  ORDER BY 1, 2, 3`;
 

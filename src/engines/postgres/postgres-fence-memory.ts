@@ -30,6 +30,7 @@ export type Memory =
 export interface SequenceBounds {
   readonly minimum: string;
   readonly maximum: string;
+  readonly start: string;
   readonly isCycling: boolean;
 }
 

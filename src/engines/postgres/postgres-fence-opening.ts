@@ -18,7 +18,7 @@ import {
 } from './postgres-fence-keys.js';
 import { forget, recall, remember } from './postgres-fence-memory.js';
 import { readFence } from './postgres-fence-observe.js';
-import { readSequences } from './postgres-fence-sequences.js';
+import { readSequences, restoreBounds } from './postgres-fence-sequences.js';
 import type { Queryable } from './postgres-fence-tree.js';
 
 export async function openFence(
@@ -91,9 +91,7 @@ async function liftSequenceFences(client: Queryable, service: string): Promise<v
   for (const { subject, bounds } of await recall(client, service, 'sequence')) {
     const [sequence] = await readSequences(client, [subject]);
     if (sequence === undefined) continue;
-    await client.query(
-      `ALTER SEQUENCE ${sequence.sql} MINVALUE ${bounds.minimum} MAXVALUE ${bounds.maximum} ${bounds.isCycling ? 'CYCLE' : 'NO CYCLE'}`,
-    );
+    await client.query(restoreBounds(sequence, bounds));
   }
   await forget(client, service, 'sequence');
 }

@@ -16,7 +16,7 @@ export interface SequenceFacts extends SequenceState {
   readonly lastValue: bigint;
   readonly isCalled: boolean;
   readonly isCycling: boolean;
-  readonly type: string;
+  readonly start: string;
 }
 
 interface Definition {
@@ -27,12 +27,12 @@ interface Definition {
   maximum: string;
   cache: string;
   cycles: string;
-  type: string;
+  start: string;
 }
 
 const DEFINITIONS = `
 SELECT n.nspname AS schema, c.relname AS name, s.seqincrement AS increment, s.seqmin AS minimum, s.seqmax AS maximum,
-       s.seqcache AS cache, s.seqcycle::text AS cycles, format_type(s.seqtypid, NULL) AS type
+       s.seqcache AS cache, s.seqcycle::text AS cycles, s.seqstart AS start
   FROM unnest($1::text[], $2::text[]) AS given (schema, name)
   JOIN pg_namespace n ON n.nspname = given.schema
   JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = given.name
@@ -75,7 +75,7 @@ export async function readSequences(client: Queryable, ids: readonly RelationId[
       lastValue,
       isCalled,
       isCycling: row.cycles === 'true',
-      type: row.type,
+      start: row.start,
       next: String(isCalled ? lastValue + BigInt(row.increment) : lastValue),
       increment: row.increment,
       minimum: row.minimum,
@@ -94,19 +94,33 @@ export function lockSequence(sequence: SequenceFacts): string {
 }
 
 /**
- * No further value: the bound is the last one given. One that has given none yet would still give its first: it is marked as given, which a
- * rollback does not take back (one value less, as after any rolled-back insert).
+ * No further value: the bound is the last one given. START must lie inside, and one bound strictly beyond the other. A sequence that has
+ * given none yet would still give its first: it is marked as given, which a rollback does not take back (one value less, as after any
+ * rolled-back insert).
  */
 export function fenceSequence(sequence: SequenceFacts): string {
-  const bound = BigInt(sequence.increment) > 0n ? 'MAXVALUE' : 'MINVALUE';
+  const last = sequence.lastValue;
+  const isAscending = BigInt(sequence.increment) > 0n;
+  const minimum = isAscending ? (BigInt(sequence.minimum) < last ? sequence.minimum : last - 1n) : last;
+  const maximum = isAscending ? last : BigInt(sequence.maximum) > last ? sequence.maximum : last + 1n;
   const mark = sequence.isCalled
     ? ''
-    : `SELECT setval('${sequence.sql.replaceAll("'", "''")}'::regclass, ${sequence.lastValue}, true); `;
-  return `${mark}ALTER SEQUENCE ${sequence.sql} ${bound} ${sequence.lastValue} NO CYCLE`;
+    : `SELECT setval('${sequence.sql.replaceAll("'", "''")}'::regclass, ${last}, true); `;
+  return `${mark}ALTER SEQUENCE ${sequence.sql} MINVALUE ${minimum} MAXVALUE ${maximum} START WITH ${last} NO CYCLE`;
 }
 
 export function boundsOf(sequence: SequenceFacts): SequenceBounds {
-  return { minimum: sequence.minimum, maximum: sequence.maximum, isCycling: sequence.isCycling };
+  return {
+    minimum: sequence.minimum,
+    maximum: sequence.maximum,
+    start: sequence.start,
+    isCycling: sequence.isCycling,
+  };
+}
+
+/** Lifts the fence: bounds as they were. */
+export function restoreBounds(sequence: Pick<SequenceFacts, 'sql'>, bounds: SequenceBounds): string {
+  return `ALTER SEQUENCE ${sequence.sql} MINVALUE ${bounds.minimum} MAXVALUE ${bounds.maximum} START WITH ${bounds.start} ${bounds.isCycling ? 'CYCLE' : 'NO CYCLE'}`;
 }
 
 /**
@@ -138,5 +152,5 @@ export function planAdvance(own: SequenceFacts, bounds: SequenceBounds, advance:
 
 /** Restores the bounds and goes on at `next`, transactionally (setval would stay after a rollback). */
 export function continueSequence(sequence: SequenceFacts, bounds: SequenceBounds, next: bigint): string {
-  return `ALTER SEQUENCE ${sequence.sql} MINVALUE ${bounds.minimum} MAXVALUE ${bounds.maximum} ${bounds.isCycling ? 'CYCLE' : 'NO CYCLE'} RESTART WITH ${next}`;
+  return `${restoreBounds(sequence, bounds)} RESTART WITH ${next}`;
 }

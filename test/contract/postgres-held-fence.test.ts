@@ -1,0 +1,323 @@
+/** The session that holds writers from closing to commit: who waits, who gives way, what a crash leaves, which write decides. */
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type pg from 'pg';
+import { ConnectionTarget } from '../../src/model/connection-target.js';
+import { FENCE_SQLSTATE } from '../../src/model/fence-error.js';
+import { COMMIT, fenceOver, HOLD, OWNER, REVERSE, type FenceUnderTest } from '../support/fence.js';
+import { ADMIN, APPLICATION } from '../support/global-setup.js';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { startProxy } from '../support/proxy.js';
+
+const SCHEMA = `
+CREATE TABLE orders (id serial PRIMARY KEY, note text);
+CREATE TABLE items (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, order_id int REFERENCES orders);
+CREATE TABLE reviews (id int PRIMARY KEY, order_id int REFERENCES orders);
+CREATE TABLE events (id int, at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+CREATE TABLE events_2025 PARTITION OF events FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.note = NEW.note || ''!''; RETURN NEW; END';
+CREATE TRIGGER touch BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION touch();
+CREATE TRIGGER touch_replica BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION touch();
+ALTER TABLE orders ENABLE REPLICA TRIGGER touch_replica;
+INSERT INTO orders (note) VALUES ('a'), ('b');
+GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA public TO ${APPLICATION.user};
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO ${APPLICATION.user};
+`;
+const RELATIONS = ['public.items', 'public.orders', 'public.events'];
+const SEQUENCES = ['public.orders_id_seq', 'public.items_id_seq'];
+
+let database: TestDatabase;
+let under: FenceUnderTest;
+
+beforeEach(async () => {
+  database = await createTestDatabase('legacy', SCHEMA);
+  under = await fenceOver(database);
+});
+afterEach(async () => {
+  await under.close();
+  await database.drop();
+});
+
+const application = () => database.connect(database.applicationUrl);
+
+const settle = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => 'accepted',
+    (error: { code?: string; message?: string }) => error.code ?? error.message ?? '',
+  );
+
+async function waitFor(sql: string, values: unknown[] = []): Promise<void> {
+  const superuser = await database.connect(database.superuserUrl);
+  while ((await superuser.query(sql, values)).rows.length === 0) await new Promise((r) => setTimeout(r, 10));
+}
+
+/** Until the session waits for a lock. */
+async function isBlocked(client: pg.Client | 'dbps fence'): Promise<void> {
+  if (client === 'dbps fence')
+    return waitFor(
+      "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'dbps fence' AND wait_event_type = 'Lock'",
+    );
+  const pid = (client as unknown as { processID: number }).processID;
+  return waitFor("SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND wait_event_type = 'Lock'", [pid]);
+}
+
+const fenceStates = async () =>
+  (await under.fence.observe(OWNER.service, RELATIONS)).map((state) => state.state);
+
+test('H1: writers wait without an error while held, and go on after a rollback', async () => {
+  const held = await under.fence.hold(OWNER, RELATIONS, { ...HOLD, sequences: SEQUENCES });
+  const writers = await Promise.all([application(), application(), application()]);
+  const writes = [
+    settle(writers[0].query("UPDATE orders SET note = 'x' WHERE id = 1")),
+    settle(writers[1].query("INSERT INTO events_2025 VALUES (1, '2025-05-05')")),
+    settle(writers[2].query("SELECT nextval('orders_id_seq')")),
+  ];
+  for (const writer of writers) await isBlocked(writer);
+  // Readers and keys from relations that stay pass.
+  const other = await application();
+  await other.query('SELECT * FROM orders FOR UPDATE');
+  await other.query('INSERT INTO reviews VALUES (1, 1)');
+  expect(held.heldMs()).toBeGreaterThan(0);
+  expect(held.relations).toEqual(
+    expect.arrayContaining(['public.events', 'public.events_2025', 'public.items', 'public.orders']) as string[],
+  );
+  expect(await held.fingerprint()).toBe('6');
+  await held.rollback();
+  await held.rollback();
+  expect(await Promise.all(writes)).toEqual(['accepted', 'accepted', 'accepted']);
+  expect(await fenceStates()).toEqual(['absent', 'absent', 'absent']);
+});
+
+test('H1: when the runner dies the locks go with its session; nobody gets an error', async () => {
+  const held = await under.fence.hold(OWNER, RELATIONS, HOLD);
+  const writer = await application();
+  const write = settle(writer.query("UPDATE orders SET note = 'x' WHERE id = 1"));
+  await isBlocked(writer);
+  await database.query(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'dbps fence' AND datname = current_database()",
+  );
+  expect(await write).toBe('accepted');
+  await expect(held.commit(COMMIT)).rejects.toMatchObject({ code: 'DBPS_E530' });
+  expect(await under.fence.ownership(OWNER.service)).toBeNull();
+});
+
+test('H1: when the runner hangs the server frees the writers after the pause budget', async () => {
+  const held = await under.fence.hold(OWNER, RELATIONS, { ...HOLD, pauseBudgetMs: 300 });
+  const writer = await application();
+  expect(await settle(writer.query("UPDATE orders SET note = 'x' WHERE id = 1"))).toBe('accepted');
+  await expect(held.commit(COMMIT)).rejects.toMatchObject({ code: 'DBPS_E530' });
+  expect(await under.fence.ownership(OWNER.service)).toBeNull();
+  expect(await fenceStates()).toEqual(['absent', 'absent', 'absent']);
+});
+
+test('H1, H8: nothing is accepted after the commit, whatever plan or snapshot the writer had', async () => {
+  const repeatable = await application();
+  await repeatable.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+  await repeatable.query('SELECT * FROM orders');
+  const prepared = await application();
+  await prepared.query('SET plan_cache_mode = force_generic_plan');
+  await prepared.query("PREPARE w AS UPDATE orders SET note = 'p' WHERE id = 1");
+  await prepared.query('EXECUTE w');
+
+  const held = await under.fence.hold(OWNER, RELATIONS, { ...HOLD, sequences: SEQUENCES });
+  const waiting = [
+    settle(repeatable.query("UPDATE orders SET note = 'r' WHERE id = 2")),
+    settle(prepared.query('EXECUTE w')),
+  ];
+  await isBlocked(repeatable);
+  await isBlocked(prepared);
+  expect(await held.commit(COMMIT)).toBe('committed');
+  expect(await Promise.all(waiting)).toEqual([FENCE_SQLSTATE, FENCE_SQLSTATE]);
+  await repeatable.query('ROLLBACK');
+  expect(await fenceStates()).toEqual(['closed', 'closed', 'closed']);
+});
+
+test('H8: fence, ownership, opposite checkpoint, triggers and sequences change in one transaction', async () => {
+  const look = async () => ({
+    fences: await fenceStates(),
+    ownership: await under.fence.ownership(OWNER.service),
+    checkpoint: (await under.control.readCheckpoint(OWNER.service, 'reverse'))?.applied,
+    triggers: (
+      await database.query<{ tgname: string; tgenabled: string }>(
+        "SELECT tgname, tgenabled FROM pg_trigger WHERE tgname LIKE 'touch%' ORDER BY 1",
+      )
+    ).map((t) => t.tgenabled),
+    maximum: (await database.query<{ seqmax: string }>("SELECT seqmax FROM pg_sequence WHERE seqrelid = 'orders_id_seq'::regclass"))[0]?.seqmax,
+  });
+  const before = {
+    fences: ['absent', 'absent', 'absent'],
+    ownership: null,
+    checkpoint: undefined,
+    triggers: ['O', 'R'],
+    maximum: '2147483647',
+  };
+  const held = await under.fence.hold(OWNER, RELATIONS, { ...HOLD, sequences: SEQUENCES });
+  await held.commit({
+    ...COMMIT,
+    peerRevision: 4,
+    beforeCommit: async () => expect(await look()).toEqual(before),
+  });
+  expect(await look()).toEqual({
+    fences: ['closed', 'closed', 'closed'],
+    ownership: { owner: 'service', epoch: 1, revision: 5 },
+    checkpoint: REVERSE.applied,
+    // This role may not be a replica: both would fire for the applier.
+    triggers: ['D', 'D'],
+    maximum: '2',
+  });
+});
+
+test('a crash before COMMIT leaves everything as it was', async () => {
+  const held = await under.fence.hold(OWNER, RELATIONS, { ...HOLD, sequences: SEQUENCES });
+  const crash = new Error('killed');
+  await expect(
+    held.commit({ ...COMMIT, beforeCommit: () => Promise.reject(crash) }),
+  ).rejects.toBe(crash);
+  expect(await fenceStates()).toEqual(['absent', 'absent', 'absent']);
+  expect(await under.fence.ownership(OWNER.service)).toBeNull();
+  const writer = await application();
+  expect(await settle(writer.query("INSERT INTO orders (note) VALUES ('after')"))).toBe('accepted');
+});
+
+test('H8: ownership moves by compare-and-set: a second cutover and a replaced runner change nothing', async () => {
+  const held = await under.fence.hold(OWNER, RELATIONS, HOLD);
+  await held.commit(COMMIT);
+  const second = await under.fence.hold(OWNER, RELATIONS, HOLD);
+  await expect(second.commit(COMMIT)).rejects.toMatchObject({ code: 'DBPS_E333' });
+  expect(await under.fence.ownership(OWNER.service)).toMatchObject({ owner: 'service', revision: 1 });
+  await under.control.raiseEpoch({ ...OWNER, epoch: 2 });
+  await expect(under.fence.hold(OWNER, RELATIONS, HOLD)).rejects.toMatchObject({ code: 'DBPS_E301' });
+});
+
+test('H7: a take-over waits for the holding session, then it is over', async () => {
+  const held = await under.fence.hold(OWNER, RELATIONS, HOLD);
+  const takeOver = under.control.raiseEpoch({ ...OWNER, epoch: 2 });
+  await waitFor(
+    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'dbps test' AND wait_event_type = 'Lock'",
+  );
+  expect(await held.commit(COMMIT)).toBe('committed');
+  await takeOver;
+  await expect(under.fence.hold(OWNER, RELATIONS, HOLD)).rejects.toMatchObject({ code: 'DBPS_E301' });
+});
+
+test.each([
+  ['before', 'not-committed'],
+  ['after', 'committed'],
+] as const)('H8: the answer to COMMIT is lost (line cut %s it): the row says %s', async (when, outcome) => {
+  const proxy = await startProxy(database.target.host, database.target.port);
+  const { engine, host, user, database: name, tls, parameters } = database.target;
+  const through = new ConnectionTarget({
+    engine,
+    host,
+    user,
+    database: name,
+    tls,
+    parameters,
+    port: proxy.port,
+    password: async () => ADMIN.password,
+  });
+  const cut = await fenceOver(database, through);
+  try {
+    const held = await cut.fence.hold(OWNER, RELATIONS, HOLD);
+    proxy.cutOnce('COMMIT', when);
+    expect(await held.commit(COMMIT)).toBe(outcome);
+    expect(proxy.cuts).toBe(1);
+    expect((await under.fence.ownership(OWNER.service))?.owner).toBe(
+      outcome === 'committed' ? 'service' : undefined,
+    );
+    expect(new Set(await fenceStates())).toEqual(new Set([outcome === 'committed' ? 'closed' : 'absent']));
+  } finally {
+    await cut.close();
+    await proxy.close();
+  }
+});
+
+test('H14: in a deadlock with a writer the fence gives way, never the application', async () => {
+  // Locks come in the order of the list: items, then orders. This writer goes the other way round.
+  const writer = await application();
+  await writer.query('BEGIN');
+  await writer.query("UPDATE orders SET note = 'x' WHERE id = 1");
+  const holding = under.fence.hold(OWNER, RELATIONS, HOLD);
+  await isBlocked('dbps fence');
+  const second = settle(writer.query('INSERT INTO items (order_id) VALUES (1)'));
+  expect(await second).toBe('accepted');
+  await writer.query('COMMIT');
+  const held = await holding;
+  expect(held.attempts).toBeGreaterThan(1);
+  await held.rollback();
+});
+
+test('H14: waiting for maintenance stops no writer', async () => {
+  const maintenance = await database.connect();
+  await maintenance.query('BEGIN');
+  await maintenance.query('LOCK TABLE orders IN SHARE UPDATE EXCLUSIVE MODE');
+  const holding = under.fence.hold(OWNER, RELATIONS, HOLD);
+  await isBlocked('dbps fence');
+  const writer = await application();
+  await writer.query("SET lock_timeout = '2s'");
+  expect(await settle(writer.query("UPDATE orders SET note = 'x' WHERE id = 1"))).toBe('accepted');
+  await maintenance.query('COMMIT');
+  await (await holding).rollback();
+});
+
+test('H14: autovacuum at work is evicted, though that takes deadlock_timeout', async () => {
+  const superuser = await database.connect(database.superuserUrl);
+  await superuser.query("ALTER SYSTEM SET autovacuum_naptime = '1s'");
+  await superuser.query('SELECT pg_reload_conf()');
+  try {
+    // Slow enough to be met at work.
+    await superuser.query(
+      `CREATE TABLE public.busy AS SELECT g AS id, repeat('x', 500) AS pad FROM generate_series(1, 20000) g`,
+    );
+    await superuser.query(`ALTER TABLE public.busy OWNER TO ${ADMIN.user}`);
+    await database.query(
+      'ALTER TABLE busy SET (autovacuum_vacuum_threshold = 0, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1)',
+    );
+    await database.query('DELETE FROM busy WHERE id % 2 = 0');
+    await waitFor(
+      "SELECT 1 FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE a.backend_type = 'autovacuum worker' AND l.relation = 'public.busy'::regclass AND l.mode = 'ShareUpdateExclusiveLock'",
+    );
+    const held = await under.fence.hold(OWNER, ['public.busy'], { ...HOLD, lockTimeoutMs: 500 });
+    expect(held.attempts).toBe(1);
+    await held.rollback();
+  } finally {
+    await superuser.query('ALTER SYSTEM RESET autovacuum_naptime');
+    await superuser.query('SELECT pg_reload_conf()');
+  }
+});
+
+test('a transaction that does not end is named, and nothing is left locked', async () => {
+  const writer = await application();
+  await writer.query('BEGIN');
+  await writer.query("UPDATE orders SET note = 'mine' WHERE id = 1");
+  await expect(under.fence.hold(OWNER, RELATIONS, { ...HOLD, attempts: 2 })).rejects.toMatchObject({
+    code: 'DBPS_E332',
+    message: expect.stringContaining(`shop_app (idle in transaction`) as string,
+  });
+  const other = await application();
+  expect(await settle(other.query("UPDATE orders SET note = 'y' WHERE id = 2"))).toBe('accepted');
+  await writer.query('ROLLBACK');
+});
+
+test('an aborted signal ends the session: writers go on', async () => {
+  const abort = new AbortController();
+  const held = await under.fence.hold(OWNER, RELATIONS, { ...HOLD, signal: abort.signal });
+  const writer = await application();
+  const write = settle(writer.query("UPDATE orders SET note = 'x' WHERE id = 1"));
+  await isBlocked(writer);
+  abort.abort();
+  expect(await write).toBe('accepted');
+  await expect(held.commit(COMMIT)).rejects.toThrow();
+});
+
+test('H16: a writer that drew from a sequence first is no deadlock victim', async () => {
+  const writer = await application();
+  await writer.query('BEGIN');
+  const { rows } = await writer.query<{ id: string }>("SELECT nextval('orders_id_seq') AS id");
+  const holding = under.fence.hold(OWNER, RELATIONS, { ...HOLD, sequences: SEQUENCES });
+  await isBlocked('dbps fence');
+  expect(await settle(writer.query('INSERT INTO orders VALUES ($1)', [rows[0]?.id]))).toBe('accepted');
+  await writer.query('COMMIT');
+  const held = await holding;
+  expect(held.sequences.find((s) => s.id === 'public.orders_id_seq')?.next).toBe('4');
+  await held.rollback();
+});
