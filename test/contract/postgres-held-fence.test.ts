@@ -78,7 +78,12 @@ test('H1: writers wait without an error while held, and go on after a rollback',
   await other.query('INSERT INTO reviews VALUES (1, 1)');
   expect(held.heldMs()).toBeGreaterThan(0);
   expect(held.relations).toEqual(
-    expect.arrayContaining(['public.events', 'public.events_2025', 'public.items', 'public.orders']) as string[],
+    expect.arrayContaining([
+      'public.events',
+      'public.events_2025',
+      'public.items',
+      'public.orders',
+    ]) as string[],
   );
   expect(await held.fingerprint()).toBe('6');
   await held.rollback();
@@ -141,7 +146,11 @@ test('H8: fence, ownership, opposite checkpoint, triggers and sequences change i
         "SELECT tgname, tgenabled FROM pg_trigger WHERE tgname LIKE 'touch%' ORDER BY 1",
       )
     ).map((t) => t.tgenabled),
-    maximum: (await database.query<{ seqmax: string }>("SELECT seqmax FROM pg_sequence WHERE seqrelid = 'orders_id_seq'::regclass"))[0]?.seqmax,
+    maximum: (
+      await database.query<{ seqmax: string }>(
+        "SELECT seqmax FROM pg_sequence WHERE seqrelid = 'orders_id_seq'::regclass",
+      )
+    )[0]?.seqmax,
   });
   const before = {
     fences: ['absent', 'absent', 'absent'],
@@ -169,9 +178,7 @@ test('H8: fence, ownership, opposite checkpoint, triggers and sequences change i
 test('a crash before COMMIT leaves everything as it was', async () => {
   const held = await under.fence.hold(OWNER, RELATIONS, { ...HOLD, sequences: SEQUENCES });
   const crash = new Error('killed');
-  await expect(
-    held.commit({ ...COMMIT, beforeCommit: () => Promise.reject(crash) }),
-  ).rejects.toBe(crash);
+  await expect(held.commit({ ...COMMIT, beforeCommit: () => Promise.reject(crash) })).rejects.toBe(crash);
   expect(await fenceStates()).toEqual(['absent', 'absent', 'absent']);
   expect(await under.fence.ownership(OWNER.service)).toBeNull();
   const writer = await application();
