@@ -62,6 +62,7 @@ export interface ReadOnlyDatabase {
   readonly checksum: Checksum;
   readonly preflight: Preflight;
   readonly workload?: WorkloadReader;
+  readonly traces?: TraceReader;
   /** The halves of the mutating roles that only look: status, guards and --dry-run use nothing else. */
   readonly control: ControlReader;
   readonly changes: CaptureObserver;
@@ -775,6 +776,30 @@ export interface CommitPoint {
   readonly beforeCommit?: () => Promise<void>;
 }
 
+// ---------------------------------------------------------------- what dbps leaves in a database
+
+/** An object that dbps made in a database: a slot, a publication, a fence, its control tables. */
+export interface Trace {
+  readonly kind: 'slot' | 'publication' | 'fence' | 'control';
+  readonly name: string;
+  /** null: for no service in particular. */
+  readonly service: string | null;
+  /** Somebody is using it now. */
+  readonly isActive: boolean;
+  /** Log kept because of it, bytes; null where it keeps none. */
+  readonly retainedBytes: number | null;
+}
+
+export interface TraceReader {
+  /** @param services the services that may have traces: what belongs to none of them is listed as `service: null`. */
+  list(services: readonly string[]): Promise<readonly Trace[]>;
+}
+
+export interface TraceRemover extends TraceReader {
+  /** Idempotent. Refuses what is in use. */
+  remove(traces: readonly Trace[]): Promise<void>;
+}
+
 // ---------------------------------------------------------------- preflight
 
 /** Reads facts and judges them; a check that could not look says so (that is not a problem found). */
@@ -786,6 +811,8 @@ export interface PreflightRequest {
   readonly role: 'source' | 'target';
   readonly relations: readonly RelationId[];
   readonly service?: string;
+  /** What the configuration lets a slot hold back. */
+  readonly walBudgetBytes?: number;
   readonly signal?: AbortSignal;
 }
 

@@ -4,6 +4,7 @@ import type { CodeEntry, FindingEntry } from './catalogue.js';
 import { DRF } from './drf.js';
 import { ERRORS } from './errors.js';
 import { IDX } from './idx.js';
+import { PREFLIGHT } from './preflight.js';
 import { RPL } from './rpl.js';
 import { SEC } from './sec.js';
 import { SEQ } from './seq.js';
@@ -21,6 +22,7 @@ export const FINDING_CODES: Readonly<Record<string, FindingEntry>> = {
   ...SEC,
   ...VRF,
   ...DRF,
+  ...PREFLIGHT,
 };
 
 export const ERROR_CODES: Readonly<Record<string, CodeEntry>> = ERRORS;

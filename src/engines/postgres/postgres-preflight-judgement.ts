@@ -1,0 +1,304 @@
+/** From facts to checks; pure. Each problem is a finding whose remedy can be pasted. */
+import type { Finding, Severity } from '../../model/finding.js';
+import type { PreflightCheck } from '../engine.js';
+import type { RelationFacts, ServerFacts, SlotFacts, TransactionFacts } from './postgres-preflight-facts.js';
+import { quoteIdentifier, quoteRelation } from './postgres-sql.js';
+
+export interface JudgementScope {
+  readonly service?: string;
+}
+
+const OLDEST = 130_000;
+const MEGABYTE = 1024 ** 2;
+const GIGABYTE = 1024 ** 3;
+
+function ok(name: string, detail: string): PreflightCheck {
+  return { name, outcome: 'ok', detail };
+}
+
+function problem(
+  name: string,
+  scope: JudgementScope,
+  finding: Omit<Finding, 'severity' | 'service'> & { readonly severity?: Severity },
+): PreflightCheck {
+  return {
+    name,
+    // A note is good to know; it stands in nobody's way.
+    outcome: finding.severity === 'note' ? 'ok' : 'problem',
+    detail: finding.message,
+    finding: {
+      severity: 'error',
+      ...finding,
+      ...(scope.service !== undefined && { service: scope.service }),
+    },
+  };
+}
+
+export function assessServer(
+  server: ServerFacts,
+  slots: readonly SlotFacts[],
+  scope: JudgementScope,
+): PreflightCheck[] {
+  const checks: PreflightCheck[] = [];
+  const role = quoteIdentifier(server.role);
+  checks.push(
+    server.version < OLDEST
+      ? problem('version', scope, {
+          code: 'RPL110',
+          subject: server.product,
+          message: `${server.product} is older than what dbps is tested on`,
+          remedy: 'upgrade the server to PostgreSQL 13 or later',
+        })
+      : ok('version', server.product),
+  );
+  if (server.isInRecovery) {
+    checks.push(
+      problem('primary', scope, {
+        code: 'RPL107',
+        subject: server.database,
+        message: 'the server is a replica: it is in recovery and takes no writes',
+        remedy: 'name the primary in dbps.yaml',
+      }),
+    );
+    return checks;
+  }
+  checks.push(
+    server.walLevel === 'logical'
+      ? ok('wal_level', 'logical')
+      : problem('wal_level', scope, {
+          code: 'RPL101',
+          subject: 'wal_level',
+          message: `wal_level is "${server.walLevel}"`,
+          remedy: 'ALTER SYSTEM SET wal_level = logical; restart needed',
+          data: { walLevel: server.walLevel },
+        }),
+  );
+  checks.push(
+    slots.length < server.maxSlots
+      ? ok('replication slots', `${server.maxSlots - slots.length} of ${server.maxSlots} free`)
+      : problem('replication slots', scope, {
+          code: 'RPL102',
+          subject: 'max_replication_slots',
+          message: `${slots.length} of ${server.maxSlots} replication slots are taken`,
+          remedy: `ALTER SYSTEM SET max_replication_slots = ${server.maxSlots + 10}; restart needed`,
+          data: { slots: slots.length, maxSlots: server.maxSlots },
+        }),
+    server.senders < server.maxSenders
+      ? ok('log senders', `${server.maxSenders - server.senders} of ${server.maxSenders} free`)
+      : problem('log senders', scope, {
+          code: 'RPL103',
+          subject: 'max_wal_senders',
+          message: `${server.senders} of ${server.maxSenders} log senders are in use`,
+          remedy: `ALTER SYSTEM SET max_wal_senders = ${server.maxSenders + 10}; restart needed`,
+        }),
+  );
+  checks.push(
+    server.mayReplicate
+      ? ok('replication privilege', `role ${server.role}`)
+      : problem('replication privilege', scope, {
+          code: 'SEC204',
+          subject: `role ${server.role}`,
+          message: `role ${server.role} may not replicate`,
+          remedy: `ALTER ROLE ${role} REPLICATION;`,
+        }),
+    server.mayCreate
+      ? ok('create privilege', `on database ${server.database}`)
+      : problem('create privilege', scope, {
+          code: 'SEC203',
+          subject: `database ${server.database}`,
+          message: `role ${server.role} may not create a schema or a publication in ${server.database}`,
+          remedy: `GRANT CREATE ON DATABASE ${quoteIdentifier(server.database)} TO ${role};`,
+        }),
+  );
+  return checks;
+}
+
+/** @param walBudgetBytes what the configuration lets a slot hold back; null where it is not known. */
+export function assessLogBudget(
+  server: ServerFacts,
+  walBudgetBytes: number | null,
+  scope: JudgementScope,
+): PreflightCheck {
+  const megabytes = server.slotKeepMegabytes;
+  if (megabytes === null || megabytes < 0) return ok('log kept for slots', 'unbounded by the server');
+  const wanted = walBudgetBytes ?? GIGABYTE;
+  if (megabytes * MEGABYTE >= wanted) return ok('log kept for slots', `at most ${megabytes} MB`);
+  return problem('log kept for slots', scope, {
+    code: 'RPL104',
+    severity: 'warning',
+    subject: 'max_slot_wal_keep_size',
+    message: `the server drops log beyond ${megabytes} MB even if dbps still needs it`,
+    remedy: `ALTER SYSTEM SET max_slot_wal_keep_size = '${Math.ceil(wanted / MEGABYTE)}MB'; SELECT pg_reload_conf();`,
+    data: { keepBytes: megabytes * MEGABYTE, walBudgetBytes },
+  });
+}
+
+const ALARMING_RETENTION = GIGABYTE;
+
+export function assessSlots(
+  slots: readonly SlotFacts[],
+  database: string,
+  scope: JudgementScope,
+): PreflightCheck[] {
+  return slots
+    .filter((slot) => !slot.isActive && (slot.retainedBytes ?? 0) >= ALARMING_RETENTION)
+    .map((slot) => {
+      const isOwn = slot.name.startsWith('dbps_') && slot.database === database;
+      return problem('inactive slots', scope, {
+        code: 'RPL301',
+        severity: 'warning',
+        subject: `slot ${slot.name}`,
+        message: `slot ${slot.name} is inactive and keeps ${((slot.retainedBytes ?? 0) / GIGABYTE).toFixed(1)} GB of log`,
+        remedy: isOwn
+          ? 'dbps run; or dbps doctor --fix if it belongs to nothing'
+          : `SELECT pg_drop_replication_slot('${slot.name}'); if nobody needs it`,
+        data: { slot: slot.name, retainedBytes: slot.retainedBytes },
+      });
+    });
+}
+
+export function assessRelations(
+  relations: readonly RelationFacts[],
+  server: ServerFacts,
+  scope: JudgementScope,
+): PreflightCheck[] {
+  const problems: PreflightCheck[] = [];
+  const role = quoteIdentifier(server.role);
+  for (const { id, found } of relations) {
+    const about = { subject: id, relation: id };
+    if (found === null) {
+      problems.push({
+        name: 'relations',
+        outcome: 'unknown',
+        detail: `${id} is not there, or role ${server.role} may not see it`,
+      });
+      continue;
+    }
+    const name = quoteRelation(id);
+    if (!found.mayRead)
+      problems.push(
+        problem('read privilege', scope, {
+          ...about,
+          code: 'SEC201',
+          message: `role ${server.role} may not read ${id}`,
+          remedy: `GRANT SELECT ON ${name} TO ${role};`,
+        }),
+      );
+    if (!found.isOwner && !server.isSuperuser)
+      problems.push(
+        problem('ownership', scope, {
+          ...about,
+          code: 'SEC202',
+          message: `${id} belongs to ${found.owner}; publishing and fencing it needs that role`,
+          remedy: `GRANT ${quoteIdentifier(found.owner)} TO ${role};`,
+        }),
+      );
+    if (found.rowSecurity && !server.mayBypassRowSecurity && (!found.isOwner || found.forcesRowSecurity))
+      problems.push(
+        problem('row security', scope, {
+          ...about,
+          code: 'SEC205',
+          message: `row security on ${id} hides rows from role ${server.role}`,
+          remedy: `ALTER ROLE ${role} BYPASSRLS;`,
+        }),
+      );
+    const key = assessKey(id, found);
+    if (key !== null) problems.push(problem('row identity', scope, { ...about, ...key }));
+  }
+  if (problems.length > 0) return problems;
+  const n = relations.length;
+  return [ok('relations', `${n} of ${n} readable, owned, and with a key that identifies their rows`)];
+}
+
+/** A row's key: the immediate, valid, whole unique index on NOT NULL columns that identifies it in the log. */
+function assessKey(
+  id: string,
+  found: NonNullable<RelationFacts['found']>,
+): Pick<Finding, 'code' | 'message' | 'remedy'> | null {
+  const name = quoteRelation(id);
+  if (!found.isPersistent)
+    return {
+      code: 'RPL201',
+      message: `${id} is not logged, so its changes cannot be captured`,
+      remedy: `ALTER TABLE ${name} SET LOGGED;`,
+    };
+  if (found.identity === 'index' && found.hasIdentityIndex) return null;
+  if ((found.identity === 'default' || found.identity === 'full') && found.hasImmediatePrimaryKey)
+    return null;
+  const remedy =
+    found.identity === 'nothing' && found.hasImmediatePrimaryKey
+      ? `ALTER TABLE ${name} REPLICA IDENTITY DEFAULT;`
+      : found.candidate !== null
+        ? `ALTER TABLE ${name} REPLICA IDENTITY USING INDEX ${quoteIdentifier(found.candidate)};`
+        : `ALTER TABLE ${name} ADD PRIMARY KEY (…); it must not be deferrable`;
+  return {
+    code: 'RPL201',
+    message: `${id} has no key that identifies a row in the log (replica identity "${found.identity}")`,
+    remedy,
+  };
+}
+
+export function assessTransactions(facts: TransactionFacts, scope: JudgementScope): PreflightCheck[] {
+  const problems = [
+    ...facts.prepared.map((prepared) =>
+      problem('prepared transactions', scope, {
+        code: 'RPL109',
+        subject: `prepared transaction ${prepared.gid}`,
+        message: `a prepared transaction is open since ${prepared.since}`,
+        remedy: `ROLLBACK PREPARED '${prepared.gid.replaceAll("'", "''")}'; or COMMIT PREPARED, as its coordinator says`,
+      }),
+    ),
+    ...facts.long.map((long) =>
+      problem('long transactions', scope, {
+        code: 'RPL108',
+        severity: 'warning',
+        subject: `session ${long.pid}`,
+        message: `session ${long.pid} of ${long.user} has had a transaction open for ${Math.round(long.ageMs / 60_000)} minutes`,
+        remedy: `let it end, or SELECT pg_terminate_backend(${long.pid});`,
+        data: { pid: long.pid, ageMs: Math.round(long.ageMs) },
+      }),
+    ),
+  ];
+  return problems.length > 0
+    ? problems
+    : [ok('open transactions', 'none older than a minute, none prepared')];
+}
+
+export function assessPooler(backends: readonly number[], scope: JudgementScope): PreflightCheck {
+  if (backends.length === 1) return ok('direct connection', 'one server session');
+  return problem('direct connection', scope, {
+    code: 'RPL106',
+    subject: 'connection',
+    message: `statements of one session ran in server sessions ${backends.join(' and ')}: a pooler is in the way`,
+    remedy: 'give the server’s own host and port in dbps.yaml',
+  });
+}
+
+export function assessReplicaRole(
+  refusal: string | null,
+  server: ServerFacts,
+  scope: JudgementScope,
+): PreflightCheck {
+  if (refusal === null) return ok('replica role', 'session_replication_role may be set');
+  return problem('replica role', scope, {
+    code: 'SEC206',
+    severity: 'note',
+    subject: `role ${server.role}`,
+    message: `${refusal}; triggers and foreign keys stay off on the side that does not own the writes`,
+    remedy: `GRANT SET ON PARAMETER session_replication_role TO ${quoteIdentifier(server.role)};`,
+  });
+}
+
+export function assessReplicationConnection(
+  error: Error | null,
+  server: ServerFacts,
+  scope: JudgementScope,
+): PreflightCheck {
+  if (error === null) return ok('replication connection', 'opened');
+  return problem('replication connection', scope, {
+    code: 'RPL105',
+    subject: `role ${server.role}`,
+    message: `a replication connection is refused: ${error.message}`,
+    remedy: 'give a direct URL, not one through a pooler, and a pg_hba.conf line for this role and database',
+  });
+}

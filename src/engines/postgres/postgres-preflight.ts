@@ -1,0 +1,89 @@
+/** Can this run here? Facts are read one group at a time: a group that cannot be read is "could not check", not a problem found. */
+import type { ConnectionTarget } from '../../model/connection-target.js';
+import type { Preflight, PreflightCheck, PreflightRequest } from '../engine.js';
+import { openSession, type SessionPool } from './postgres-connection.js';
+import {
+  readBackends,
+  readRelations,
+  readServer,
+  readSlots,
+  readTransactions,
+  tryReplicaRole,
+  type ServerFacts,
+} from './postgres-preflight-facts.js';
+import {
+  assessLogBudget,
+  assessPooler,
+  assessRelations,
+  assessReplicaRole,
+  assessReplicationConnection,
+  assessServer,
+  assessSlots,
+  assessTransactions,
+} from './postgres-preflight-judgement.js';
+
+export class PostgresPreflight implements Preflight {
+  constructor(
+    private readonly pool: SessionPool,
+    private readonly target: ConnectionTarget,
+  ) {}
+
+  async checks(request: PreflightRequest): Promise<readonly PreflightCheck[]> {
+    const scope = request.service === undefined ? {} : { service: request.service };
+    const server = await this.pool.use(readServer);
+    const slots = await this.pool.use(readSlots);
+    const checks: PreflightCheck[] = [
+      ...assessServer(server, slots, scope),
+      assessLogBudget(server, request.walBudgetBytes ?? null, scope),
+      ...assessSlots(slots, server.database, scope),
+    ];
+    const group = async (name: string, look: () => Promise<readonly PreflightCheck[]>) => {
+      request.signal?.throwIfAborted();
+      try {
+        checks.push(...(await look()));
+      } catch (error) {
+        checks.push({
+          name,
+          outcome: 'unknown',
+          detail: error instanceof Error ? error.message : String(error),
+        });
+      }
+    };
+    await group('direct connection', async () => [assessPooler(await this.pool.use(readBackends), scope)]);
+    await group('replication connection', async () =>
+      // Without the privilege the refusal is known, and already said.
+      server.mayReplicate ? [assessReplicationConnection(await this.#replicationError(), server, scope)] : [],
+    );
+    await group('replica role', async () => [
+      assessReplicaRole(await this.pool.use(tryReplicaRole), server, scope),
+    ]);
+    await group('open transactions', async () =>
+      assessTransactions(await this.pool.use(readTransactions), scope),
+    );
+    if (request.role === 'source' && request.relations.length > 0)
+      await group('relations', async () => this.#relations(request, server, scope));
+    return checks;
+  }
+
+  async #relations(
+    request: PreflightRequest,
+    server: ServerFacts,
+    scope: { readonly service?: string },
+  ): Promise<readonly PreflightCheck[]> {
+    const facts = await this.pool.use((client) => readRelations(client, request.relations));
+    return assessRelations(facts, server, scope);
+  }
+
+  async #replicationError(): Promise<Error | null> {
+    try {
+      const session = await openSession(this.target, {
+        applicationName: 'dbps preflight',
+        replication: true,
+      });
+      await session.end();
+      return null;
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
+  }
+}
