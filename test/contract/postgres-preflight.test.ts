@@ -102,7 +102,10 @@ test('a relation that is not there could not be checked: that is no problem foun
 test('open and prepared transactions are judged from what was read', async () => {
   expect(await pool.use(readTransactions)).toEqual({ long: [], prepared: [] });
   const findings = assessTransactions(
-    { long: [{ pid: 7, user: 'reporting', ageMs: 7_800_000 }], prepared: [{ gid: "it's", since: '2026-11-01' }] },
+    {
+      long: [{ pid: 7, user: 'reporting', ageMs: 7_800_000 }],
+      prepared: [{ gid: "it's", since: '2026-11-01' }],
+    },
     {},
   ).map((c) => c.finding);
   expect(findings.map((f) => [f?.code, f?.severity])).toEqual([
