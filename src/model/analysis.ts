@@ -13,7 +13,11 @@ export interface Analysis {
   }[];
   readonly unassigned: readonly { readonly relation: RelationId; readonly reason: string }[];
   readonly references: readonly Reference[];
+  /** Everything that touches several relations, crossing or not: with the references, what any move is priced with. */
+  readonly objects: readonly SharedObject[];
   readonly crossings: readonly Crossing[];
+  /** In one sentence: split so, keep schemas in one database, do not split; with the reasons. */
+  readonly verdict: Verdict;
   readonly findings: readonly Finding[];
 }
 
@@ -38,6 +42,25 @@ export interface Reference {
   /** What the weight is made of, largest first, for --explain. */
   readonly reasons: readonly { readonly what: string; readonly factor: number }[];
   readonly hitRate?: number;
+  /** Price when its ends are in different services. */
+  readonly cost: number;
+  /** What would take its place then. */
+  readonly replacement: string;
+}
+
+/** A view, routine, trigger, query or transaction over several relations. */
+export interface SharedObject {
+  readonly kind: 'view' | 'routine' | 'trigger' | 'query' | 'transaction';
+  readonly subject: string;
+  readonly relations: readonly RelationId[];
+  /** Price for each service beyond the first that its relations are in. */
+  readonly cost: number;
+  readonly replacement: string;
+}
+
+export interface Verdict {
+  readonly advice: 'split' | 'schemas' | 'keep';
+  readonly reasons: readonly string[];
 }
 
 export interface Crossing {
