@@ -30,7 +30,9 @@ export async function editBoundaries(
     input: context.streams.stdin,
   });
   const one = async <T>(question: Record<string, unknown>): Promise<T> => {
-    const answer = await ask(() => prompt([{ ...question, name: 'value' }] as Parameters<typeof prompt>[0]));
+    const answer = await ask(() =>
+      prompt([{ ...question, name: 'value' }] as unknown as Parameters<typeof prompt>[0]),
+    );
     return (answer as { value: T }).value;
   };
   const say = (text: string) => context.streams.stderr.write(`${text}\n`);
