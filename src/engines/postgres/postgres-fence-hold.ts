@@ -238,7 +238,9 @@ class PostgresHeldFence implements HeldFence {
 
   async fingerprint(): Promise<string> {
     const { relations } = this.#input;
-    return this.#guarded(async () => fingerprint(await readRelationShapes(this.#client, relations), relations));
+    return this.#guarded(async () =>
+      fingerprint(await readRelationShapes(this.#client, relations), relations),
+    );
   }
 
   async commit(point: CommitPoint): Promise<'committed' | 'not-committed'> {
