@@ -258,7 +258,7 @@ export class ServiceRunner {
       transition: leg.transition,
       state,
       context,
-      guardContext: this.guardContext(context),
+      guardContext: this.guardContext(context, state.phase),
       catalogue: this.#environment.catalogue,
       settleMs: this.#environment.settleMs,
       onStep: (progress) => (this.#step = progress),
@@ -291,7 +291,7 @@ export class ServiceRunner {
     };
   }
 
-  guardContext(context: StepContext): GuardContext {
+  guardContext(context: StepContext, phase: Phase): GuardContext {
     const openTarget = () => this.#openTarget();
     return {
       ...this.#base(context.signal),
@@ -301,6 +301,7 @@ export class ServiceRunner {
       targetExists: this.#target !== null,
       store: context.store,
       parameters: context.parameters,
+      phase,
       isDryRun: false,
       replication: async (direction) => this.#replicators.get(direction)?.status() ?? null,
     };

@@ -5,6 +5,7 @@
  */
 import type { Direction, Position, ReadOnlyDatabase } from '../engines/engine.js';
 import type { Finding } from '../model/finding.js';
+import type { Phase } from '../model/phases.js';
 import type { Route, StateStore } from '../state/state-store.js';
 import type { MoveContext } from './move-context.js';
 
@@ -76,8 +77,6 @@ export interface ReplicationStatus {
   readonly lagMs: number | null;
   readonly lagBytes: number | null;
   readonly changesApplied: number;
-  /** In mode `apply`: replay has passed every read of the copy, and no row waits to be fetched again. */
-  readonly isConverged: boolean;
   /** Why it failed: the error that ended the loop. */
   readonly error: Error | null;
 }
@@ -99,6 +98,8 @@ export interface GuardContext extends Omit<MoveContext, 'legacy' | 'target' | 'o
   readonly targetExists: boolean;
   readonly store: StateStore;
   readonly parameters: TransitionParameters;
+  /** Where the service is while it is asked. */
+  readonly phase: Phase;
   /** From this process's replicator, or as the live runner last told the state store; null when nobody replicates. */
   replication(direction: Direction): Promise<ReplicationStatus | null>;
   /** False under --dry-run: writes nothing, not even a barrier. */

@@ -30,6 +30,8 @@ export interface ServicePlan {
   readonly schemaMap: Readonly<Record<string, string>>;
   /** Owned relations: tables and partitioned roots, source names, sorted. */
   readonly relations: readonly RelationId[];
+  /** Of these relations in the source at planning time: other services may be gone from there when this one moves. */
+  readonly fingerprint: string;
   /** Everything to create on the target, under target names: what introspection must return after loading. */
   readonly schema: DatabaseSchema;
   /** Foreign keys inside the service are in `schema`; these are not. */

@@ -77,6 +77,10 @@ export function makePlan(schema: DatabaseSchema, boundaries: Boundaries, created
       targetEngine: boundary.targetEngine,
       schemaMap,
       relations: tables.map((relation) => relation.id).sort(),
+      fingerprint: fingerprint(
+        schema,
+        tables.map((relation) => relation.id),
+      ),
       schema: new SchemaRenaming(source, schemaMap).apply(source),
       detached: crossings.filter((crossing) => crossing.childService === name),
       // A partitioned root counts its leaves itself once it was analysed; the leaves are what holds rows.

@@ -28,6 +28,7 @@ import type {
   ServiceChange,
   ServiceProgress,
   ServiceState,
+  Shapes,
   StateStore,
 } from './state-store.js';
 
@@ -115,6 +116,25 @@ class KnexStateStore implements StateStore {
     const row = (await services(this.#database).where({ service }).first()) as ServiceRow | undefined;
     if (row?.progress_at === undefined || row.progress_at === null) return null;
     return { progress: fromJson(row.progress) as ServiceProgress, at: row.progress_at.toISOString() };
+  }
+
+  async shapes(service: string): Promise<Shapes> {
+    const row = (await services(this.#database).where({ service }).first()) as ServiceRow | undefined;
+    return {
+      legacy: fromJson(row?.legacy_shape) as Shapes['legacy'],
+      target: fromJson(row?.target_shape) as Shapes['target'],
+    };
+  }
+
+  async saveShapes(owner: Ownership, shapes: Partial<Shapes>): Promise<void> {
+    await this.#owned(owner, 'update', async (transaction) => {
+      await services(transaction)
+        .where({ service: owner.service })
+        .update({
+          ...(shapes.legacy !== undefined && { legacy_shape: toJson(shapes.legacy) }),
+          ...(shapes.target !== undefined && { target_shape: toJson(shapes.target) }),
+        });
+    });
   }
 
   async append(owner: Ownership, entry: NewJournalEntry): Promise<void> {

@@ -19,6 +19,8 @@ export interface ServiceRow {
   lease_expires_at: Date | null;
   progress: unknown;
   progress_at: Date | null;
+  legacy_shape: unknown;
+  target_shape: unknown;
 }
 
 export interface JournalRow {

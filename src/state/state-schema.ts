@@ -84,6 +84,8 @@ async function createFirst(schema: Knex.SchemaBuilder, database: Knex): Promise<
       at(table, 'lease_expires_at');
       table.json('progress');
       at(table, 'progress_at');
+      table.json('legacy_shape');
+      table.json('target_shape');
     })
     .createTable('journal', (table) => {
       table.bigIncrements('id');

@@ -4,6 +4,7 @@
  * is no longer the lease's.
  */
 import type { Ownership } from '../engines/engine.js';
+import type { DatabaseSchema } from '../model/database-schema.js';
 import type { Activity, Phase } from '../model/phases.js';
 import type { Route, RouteChange } from './route.js';
 
@@ -34,6 +35,10 @@ export interface StateStore {
   /** What the runner last told with its heartbeat. */
   progress(service: string): Promise<{ readonly progress: ServiceProgress; readonly at: string } | null>;
 
+  /** The shape of the relations on each side when copying or applying began to rest on it; null before that. */
+  shapes(service: string): Promise<Shapes>;
+  saveShapes(owner: Ownership, shapes: Partial<Shapes>): Promise<void>;
+
   append(owner: Ownership, entry: NewJournalEntry): Promise<void>;
   /** Oldest first. */
   history(service?: string, limit?: number): Promise<readonly JournalEntry[]>;
@@ -53,6 +58,11 @@ export interface StateStore {
   /** Forgets the service: its rows in every table of the store; the tables go with the last one. */
   forget(owner: Ownership): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface Shapes {
+  readonly legacy: DatabaseSchema | null;
+  readonly target: DatabaseSchema | null;
 }
 
 export interface AcceptedPlan {

@@ -58,16 +58,6 @@ export async function fenceOver(
   const control = new PostgresControl(pool);
   await control.install(OWNER.service);
   await control.raiseEpoch(OWNER);
-  const fence = new PostgresFence(pool, {
-    target,
-    applicationName: 'dbps fence',
-    fingerprint: async (client, relations) => {
-      const { rows } = await client.query<{ n: string }>(
-        'SELECT count(*) AS n FROM pg_attribute WHERE attrelid = ANY ($1::regclass[]) AND attnum > 0 AND NOT attisdropped',
-        [relations],
-      );
-      return rows[0]?.n ?? '';
-    },
-  });
+  const fence = new PostgresFence(pool, { target, applicationName: 'dbps fence' });
   return { fence, control, pool, close: () => pool.close() };
 }

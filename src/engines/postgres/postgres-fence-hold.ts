@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { ConnectionTarget } from '../../model/connection-target.js';
 import { DbpsError, InterruptedError, RefusedError } from '../../model/errors.js';
+import { fingerprint } from '../../model/fingerprint.js';
 import type { RelationId } from '../../model/relation-id.js';
 import type { CommitPoint, HeldFence, HoldOptions, Ownership } from '../engine.js';
 import { lockEpoch, openSession } from './postgres-connection.js';
@@ -28,6 +29,7 @@ import {
   type SequenceFacts,
 } from './postgres-fence-sequences.js';
 import { readTree, type FencedRelation, type Queryable } from './postgres-fence-tree.js';
+import { readRelationShapes } from './postgres-introspector.js';
 import { quoteLiteral } from './postgres-sql.js';
 
 export interface HoldInput {
@@ -36,8 +38,6 @@ export interface HoldInput {
   readonly owner: Ownership;
   readonly relations: readonly RelationId[];
   readonly options: HoldOptions;
-  /** Shape of the relations as this session sees them. */
-  readonly fingerprint: (client: Queryable, relations: readonly RelationId[]) => Promise<string>;
 }
 
 /** statement_timeout or a cancel, lock_timeout, deadlock: the locks were not to be had this time. */
@@ -237,7 +237,10 @@ class PostgresHeldFence implements HeldFence {
   }
 
   async fingerprint(): Promise<string> {
-    return this.#guarded(() => this.#input.fingerprint(this.#client, this.#input.relations));
+    const { relations } = this.#input;
+    return this.#guarded(async () =>
+      fingerprint(await readRelationShapes(this.#client, relations), relations),
+    );
   }
 
   async commit(point: CommitPoint): Promise<'committed' | 'not-committed'> {

@@ -28,7 +28,7 @@ import { assessFenceRisks, readAccess, readFenceRisks } from './postgres-fence-a
 import { fenceFunction, fenceFunctionName } from './postgres-fence-body.js';
 import { closeStatements, lockTables } from './postgres-fence-closing.js';
 import { attachKeys, detachKeys } from './postgres-fence-detach.js';
-import { holdWriters, type HoldInput } from './postgres-fence-hold.js';
+import { holdWriters } from './postgres-fence-hold.js';
 import { canBeReplica, keySubject, readFiringTriggers } from './postgres-fence-keys.js';
 import { forget, recall, remember, type Memory } from './postgres-fence-memory.js';
 import { assessFence, readFence, readOwnership } from './postgres-fence-observe.js';
@@ -65,7 +65,6 @@ export interface FenceSetup {
   /** For the session that holds writers: never through a transaction pooler. */
   readonly target: ConnectionTarget;
   readonly applicationName: string;
-  readonly fingerprint: HoldInput['fingerprint'];
 }
 
 export class PostgresFence extends PostgresFenceObserver implements Fence {

@@ -1,0 +1,75 @@
+/** Guards and steps by the names they have in the transitions table. A test walks the table and looks each one up. */
+import { InternalError } from '../model/errors.js';
+import { forwardCaptureAlive, reverseCaptureAlive } from './guards/capture-alive.js';
+import { fingerprintUnchanged } from './guards/fingerprint-unchanged.js';
+import { lagBelowLimit } from './guards/lag-below-limit.js';
+import { noLongTransactions } from './guards/no-long-transactions.js';
+import { planCurrent } from './guards/plan-current.js';
+import { preflightClean } from './guards/preflight-clean.js';
+import { sequenceHeadroom } from './guards/sequence-headroom.js';
+import { soakElapsed } from './guards/soak-elapsed.js';
+import { targetEmpty } from './guards/target-empty.js';
+import { walBudget } from './guards/wal-budget.js';
+import type { Catalogue } from './orchestrator.js';
+import type { Guard, Step } from './step-context.js';
+import { beginSoak } from './steps/begin-soak.js';
+import { buildKeys } from './steps/build-keys.js';
+import { copy } from './steps/copy.js';
+import { createDatabase } from './steps/create-database.js';
+import { createForwardCapture, removeForwardCapture } from './steps/create-forward-capture.js';
+import { createReverseCapture, removeReverseCapture } from './steps/create-reverse-capture.js';
+import { createTargetSchema, dropTargetSchema } from './steps/create-target-schema.js';
+import { emptyTarget } from './steps/empty-target.js';
+import { installControl } from './steps/install-control.js';
+import { publishNoReads, publishReadShare } from './steps/publish-read-share.js';
+import { removeControl } from './steps/remove-control.js';
+import { replay } from './steps/replay.js';
+
+const GUARDS: readonly Guard[] = [
+  planCurrent,
+  preflightClean,
+  targetEmpty,
+  walBudget,
+  lagBelowLimit,
+  fingerprintUnchanged,
+  noLongTransactions,
+  forwardCaptureAlive,
+  reverseCaptureAlive,
+  sequenceHeadroom,
+  soakElapsed,
+];
+
+const STEPS: readonly Step[] = [
+  createDatabase,
+  installControl,
+  createTargetSchema,
+  createReverseCapture,
+  createForwardCapture,
+  copy,
+  replay,
+  buildKeys,
+  publishReadShare,
+  publishNoReads,
+  beginSoak,
+  removeForwardCapture,
+  emptyTarget,
+  removeReverseCapture,
+  dropTargetSchema,
+  removeControl,
+];
+
+const guards = new Map(GUARDS.map((guard) => [guard.name, guard]));
+const steps = new Map(STEPS.map((step) => [step.name, step]));
+
+export const CATALOGUE: Catalogue = {
+  guard: (name) => found(guards.get(name), name),
+  step: (name) => found(steps.get(name), name),
+};
+
+function found<T>(entry: T | undefined, name: string): T {
+  if (entry !== undefined) return entry;
+  throw new InternalError({
+    code: 'DBPS_E901',
+    message: `the transitions table names "${name}", which does not exist`,
+  });
+}

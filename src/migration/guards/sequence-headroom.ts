@@ -1,0 +1,51 @@
+import type { SequenceState } from '../../engines/engine.js';
+import { relationId } from '../../model/relation-id.js';
+import type { Guard } from '../step-context.js';
+
+/** Values that the cutover may skip: more than any session's cached ones, and room to go on afterwards. */
+const MARGIN = 1000n;
+
+export const sequenceHeadroom: Guard = {
+  name: 'sequence-headroom',
+  when: 'always',
+  evaluate: async (context) => {
+    const ids = context.service.schema.sequences.map((sequence) => sequence.id);
+    if (ids.length === 0) return { outcome: 'ok', detail: 'no sequences' };
+    const back = Object.fromEntries(
+      Object.entries(context.service.schemaMap).map(([from, to]) => [to, from]),
+    );
+    const legacyIds = context.service.schema.sequences.map((s) =>
+      relationId(back[s.schema] ?? s.schema, s.name),
+    );
+    const [there, here] = await Promise.all([
+      context.legacy.checksum.sequences(legacyIds, context.signal),
+      context.target.checksum.sequences(ids, context.signal),
+    ]);
+    const tight = [...there, ...here].filter((sequence) => !hasRoom(sequence));
+    if (tight.length === 0) return { outcome: 'ok', detail: `${ids.length} sequences have room` };
+    return {
+      outcome: 'refused',
+      code: 'DBPS_E317',
+      detail: tight
+        .map(
+          (s) =>
+            `${s.id} gives ${s.next} next and ends at ${BigInt(s.increment) > 0n ? s.maximum : s.minimum}`,
+        )
+        .join('; '),
+      hint: 'widen the column and its sequence first',
+      findings: [],
+      mayPass: false,
+    };
+  },
+};
+
+/** Direction-aware: a descending sequence runs towards its minimum. */
+export function hasRoom(sequence: SequenceState): boolean {
+  const increment = BigInt(sequence.increment);
+  const next = BigInt(sequence.next);
+  const size = increment < 0n ? -increment : increment;
+  const needed = size * BigInt(sequence.cache) * MARGIN;
+  return increment > 0n
+    ? BigInt(sequence.maximum) - next >= needed
+    : next - BigInt(sequence.minimum) >= needed;
+}
