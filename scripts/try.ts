@@ -1,0 +1,260 @@
+/**
+ * npm run try -- <folder>: real databases of other people through every phase, under writes made up from their schemas. The folder holds
+ * sakila, chinook, northwind and pagila as their authors published them (docs/try.md says where from).
+ */
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { Dbps } from '../src/demo/dbps-process.js';
+import { createRouter } from '../src/router/index.js';
+import { DATA_SETS, SCHEMA_ONLY, type DataSet } from './try/data-sets.js';
+import { GenericTraffic } from './try/generic-traffic.js';
+import { loadSqlFile } from './try/sql-file.js';
+import { as, grantToApplication, OWNER, startTryServers, type TryServers } from './try/try-servers.js';
+
+const [folder, ...only] = process.argv.slice(2);
+const began = Date.now();
+const stop = new AbortController();
+process.once('SIGINT', () => stop.abort());
+process.once('SIGTERM', () => stop.abort());
+
+if (folder === undefined || !fs.existsSync(folder)) {
+  console.log(
+    `try needs a folder with ${[...DATA_SETS, SCHEMA_ONLY].map(({ name }) => name).join(', ')}: npm run try -- <folder>   (docs/try.md says where they come from)`,
+  );
+} else {
+  const missing = [...DATA_SETS, SCHEMA_ONLY].flatMap(({ files }) =>
+    files.filter((file) => !fs.existsSync(path.join(folder, file))),
+  );
+  if (missing.length > 0) {
+    console.log(`not in ${folder}: ${missing.join(', ')}; nothing tried`);
+  } else {
+    process.exitCode = (await tryAll(folder)) ? 0 : 1;
+  }
+}
+
+async function tryAll(from: string): Promise<boolean> {
+  const servers = await startTryServers();
+  let isGood = true;
+  try {
+    for (const set of [...DATA_SETS, SCHEMA_ONLY]) {
+      if (only.length > 0 && !only.includes(set.name)) continue;
+      const trial = new Trial(set, from, servers);
+      try {
+        if (set === SCHEMA_ONLY) await trial.schemaOnly();
+        else await trial.journey();
+      } catch (error) {
+        isGood = false;
+        trial.say(`FAILED  ${error instanceof Error ? error.message : String(error)}`);
+      } finally {
+        await trial.close();
+      }
+      if (stop.signal.aborted) break;
+    }
+  } finally {
+    await servers.stop();
+  }
+  return isGood;
+}
+
+class Trial {
+  readonly #directory = fs.mkdtempSync(path.join(os.tmpdir(), 'dbps-try-'));
+  readonly #dbps: Dbps;
+  #traffic: GenericTraffic | undefined;
+  #run: ReturnType<Dbps['startRun']> | undefined;
+  #closers: (() => Promise<void>)[] = [];
+
+  constructor(
+    private readonly set: DataSet,
+    private readonly folder: string,
+    private readonly servers: TryServers,
+  ) {
+    const env: Record<string, string> = { SHARED_DATABASE_URL: servers.url('shared', set.name) };
+    for (const service of Object.keys(set.services))
+      env[variable(service)] = servers.url('services', database(set, service));
+    this.#dbps = new Dbps({ directory: this.#directory, env, signal: stop.signal });
+  }
+
+  say(text: string): void {
+    const seconds = ((Date.now() - began) / 1000).toFixed(1).padStart(6);
+    console.log(`${seconds}  ${this.set.name.padEnd(9)}  ${text}`);
+  }
+
+  async journey(): Promise<void> {
+    const { set } = this;
+    const services = Object.keys(set.services);
+    await this.#load();
+    await this.#prepareServices();
+    const router = await createRouter({
+      legacy: pool(this.servers.url('shared', set.name, 'app')),
+      services: Object.fromEntries(
+        services.map((service) => [
+          service,
+          pool(this.servers.url('services', database(set, service), 'app')),
+        ]),
+      ),
+    });
+    this.#closers.push(() => router.close());
+    this.#traffic = await GenericTraffic.start(
+      this.servers.url('shared', set.name, 'app'),
+      set.services,
+      router,
+      set.name.length,
+    );
+    this.say(`writes go to ${this.#traffic.tables} tables`);
+
+    await this.#do('analyze', '--url', this.servers.url('shared', set.name), '--fail-on', 'never');
+    fs.writeFileSync(path.join(this.#directory, 'dbps.yaml'), config(set));
+    await this.#do('plan');
+    await this.#do('generate');
+    this.#run = this.#dbps.startRun();
+    for (const service of services)
+      for (const phase of ['provisioned', 'dual-write', 'read-cutover', 'write-cutover', 'sync'])
+        await this.#advance(service, phase);
+    await this.#do('rollback', set.rollBack, '--yes');
+    await this.#advance(set.rollBack, 'write-cutover');
+    await this.#advance(set.rollBack, 'sync');
+    await this.#do('verify', '--mode', 'full');
+    await this.#decommission(set.decommission);
+    await this.#traffic.stop();
+    const wrong = await this.#traffic.compare((service) =>
+      this.servers.url('services', database(set, service)),
+    );
+    if (wrong.length > 0) throw new Error(`${wrong.length} differences\n${wrong.slice(0, 10).join('\n')}`);
+    await this.#do('verify', '--mode', 'full');
+    this.say(`passed: ${this.#traffic.acknowledged} acknowledged writes, none lost, none made twice`);
+  }
+
+  async schemaOnly(): Promise<void> {
+    await this.#load();
+    await this.#prepareServices();
+    fs.writeFileSync(path.join(this.#directory, 'dbps.yaml'), config(this.set));
+    await this.#do('plan');
+    await this.#do('generate', '--out', 'generated');
+    const loaded: string[] = [];
+    for (const service of Object.keys(this.set.services)) {
+      const file = findSql(path.join(this.#directory, 'generated'), service);
+      await as(this.servers.url('services', database(this.set, service)), (client) =>
+        client.query(fs.readFileSync(file, 'utf8')),
+      );
+      loaded.push(service);
+    }
+    this.say(`passed: planned, generated, and ${loaded.join(', ')} loaded on empty databases`);
+  }
+
+  async #load(): Promise<void> {
+    const { set, servers } = this;
+    await servers.create('shared', set.name);
+    for (const file of set.files) {
+      // Dumped rows come between DISABLE TRIGGER ALL and ENABLE TRIGGER ALL, which only a superuser may say.
+      const role = file.endsWith('-data.sql') ? 'superuser' : 'dbps';
+      await as(servers.url('shared', set.name, role), (client) =>
+        loadSqlFile(client, path.join(this.folder, file), {
+          owner: OWNER,
+          leaveOut: set.leaveOut ?? [],
+          replace: set.replace ?? [],
+        }),
+      );
+    }
+    const rows = await as(servers.url('shared', set.name), async (client) => {
+      for (const statement of set.prepare ?? []) await client.query(statement);
+      await grantToApplication(client);
+      await client.query('ANALYZE');
+      const { rows: counted } = await client.query<{ n: string }>(
+        "SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint AS n FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
+      );
+      return Number(counted[0]?.n);
+    });
+    this.say(
+      `loaded ${rows.toLocaleString('en')} rows${set.prepare ? `; ${set.prepare.length} keys added` : ''}`,
+    );
+  }
+
+  async #prepareServices(): Promise<void> {
+    for (const service of Object.keys(this.set.services))
+      await this.servers.create('services', database(this.set, service));
+  }
+
+  async #advance(service: string, phase: string): Promise<void> {
+    const share = phase === 'read-cutover' ? ['--reads', '100'] : [];
+    await this.#do('migrate', 'advance', service, '--to', phase, ...share, '--yes');
+  }
+
+  async #decommission(service: string): Promise<void> {
+    // Views that stay in the shared database and read what leaves: their owner takes them away first, as the refusal says.
+    const tables = this.set.services[service] ?? [];
+    const views = await as(this.servers.url('shared', this.set.name), async (client) => {
+      const { rows } = await client.query<{ name: string }>(
+        `SELECT DISTINCT v.oid::regclass::text AS name FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
+           JOIN pg_class v ON v.oid = r.ev_class JOIN pg_class t ON t.oid = d.refobjid
+          WHERE v.relkind = 'v' AND t.relname = ANY ($1)`,
+        [tables],
+      );
+      for (const { name } of rows) await client.query(`DROP VIEW IF EXISTS ${name} CASCADE`);
+      return rows.map(({ name }) => name);
+    });
+    if (views.length > 0) this.say(`views dropped by hand: ${views.join(', ')}`);
+    const advance = ['migrate', 'advance', service, '--to', 'decommissioned'];
+    const rehearsal = await this.#dbps.command([...advance, '--dry-run']);
+    const token = /--confirm[ =]([^\s"']+)/.exec(rehearsal.stdout)?.[1];
+    if (token === undefined) throw new Error(`the dry run of decommissioning ${service} printed no token`);
+    await this.#do(...advance, '--confirm', token);
+  }
+
+  async #do(...args: string[]): Promise<void> {
+    this.#assertHealthy();
+    const result = await this.#dbps.command(args).catch((error: unknown) => {
+      if (this.#run !== undefined) console.log(`dbps run said:\n${this.#run.log.slice(-2000)}`);
+      throw error;
+    });
+    const shown = args
+      .map((arg) => (arg.startsWith('postgres://') ? '"$SHARED_DATABASE_URL"' : arg))
+      .join(' ');
+    const worst = result.envelope?.findings.filter(({ severity }) => severity === 'error') ?? [];
+    this.say(
+      `dbps ${shown}   ${((result.endedAt - result.startedAt) / 1000).toFixed(1)} s${worst.length > 0 ? `, ${worst.length} errors: ${worst.map(({ code }) => code).join(' ')}` : ''}`,
+    );
+    this.#assertHealthy();
+  }
+
+  #assertHealthy(): void {
+    const failures = this.#traffic?.failures ?? [];
+    if (failures.length > 0) throw new Error(`the traffic failed: ${failures.join('; ')}`);
+    if (this.#run?.hasFailed === true) throw new Error(`dbps run ended:\n${this.#run.log.slice(-2000)}`);
+  }
+
+  async close(): Promise<void> {
+    await this.#traffic?.stop();
+    for (const closer of this.#closers) await closer();
+    await this.#dbps.close();
+    fs.rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+const variable = (service: string): string => `${service.toUpperCase()}_DATABASE_URL`;
+const database = (set: DataSet, service: string): string => `${set.name}_${service}`;
+const pool = (connection: string) => ({ client: 'pg', connection, pool: { min: 0, max: 4 } });
+
+function config(set: DataSet): string {
+  const services = Object.entries(set.services).map(
+    ([service, relations]) =>
+      `  ${service}:\n    relations: [${relations.join(', ')}]\n    target: { engine: postgres, url: "\${${variable(service)}}" }\n`,
+  );
+  return `version: 1
+source: { engine: postgres, url: "\${SHARED_DATABASE_URL}", schemas: [public] }
+services:
+${services.join('')}migration:
+  gates:
+    decommission: { verify: full, soak: 1s }
+  archive: ./dbps/archive
+`;
+}
+
+function findSql(directory: string, service: string): string {
+  const files = fs
+    .readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.split(path.sep).includes(service) && file.endsWith('.sql'));
+  const [file] = files;
+  if (file === undefined) throw new Error(`generate wrote no SQL for ${service}`);
+  return path.join(directory, file);
+}

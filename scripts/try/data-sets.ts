@@ -1,0 +1,92 @@
+/** The databases that are tried, and a split of each that its users could have chosen. */
+
+export interface DataSet {
+  readonly name: string;
+  readonly files: readonly string[];
+  readonly services: Readonly<Record<string, readonly string[]>>;
+  /** The one that is taken back and brought forward again. */
+  readonly rollBack: string;
+  readonly decommission: string;
+  readonly leaveOut?: readonly RegExp[];
+  readonly replace?: readonly (readonly [RegExp, string])[];
+  /** What the owner of the database does before moving, because a finding asks for it. */
+  readonly prepare?: readonly string[];
+}
+
+const PAYMENT_MONTHS = ['01', '02', '03', '04', '05', '06'].map((month) => `payment_p2007_${month}`);
+
+const FILM_SERVICES = {
+  catalog: ['actor', 'category', 'film', 'film_actor', 'film_category', 'language'],
+  customers: ['customer', 'address', 'city', 'country'],
+  stores: ['staff', 'store', 'inventory'],
+};
+
+export const DATA_SETS: readonly DataSet[] = [
+  {
+    name: 'sakila',
+    files: ['sakila/postgres-schema.sql', 'sakila/postgres-data.sql'],
+    services: { ...FILM_SERVICES, rentals: ['rental', 'payment', ...PAYMENT_MONTHS] },
+    rollBack: 'rentals',
+    decommission: 'customers',
+    // The language is there already, and belongs to the server.
+    leaveOut: [/^(CREATE OR REPLACE|ALTER) PROCEDURAL LANGUAGE [^;]*;/gm, /^COMMENT ON SCHEMA [^;]*;/gm],
+    // Children inherit no key, and a row without one cannot be told from another in the log.
+    prepare: PAYMENT_MONTHS.map((table) => `ALTER TABLE ${table} ADD PRIMARY KEY (payment_id)`),
+  },
+  {
+    name: 'chinook',
+    files: ['chinook/postgres.sql'],
+    services: {
+      catalog: ['artist', 'album', 'track', 'genre', 'media_type'],
+      playlists: ['playlist', 'playlist_track'],
+      sales: ['customer', 'employee', 'invoice', 'invoice_line'],
+    },
+    rollBack: 'sales',
+    decommission: 'playlists',
+    leaveOut: [/^(DROP|CREATE) DATABASE [^;]*;/gm],
+  },
+  {
+    name: 'northwind',
+    files: ['northwind/postgres.sql'],
+    services: {
+      catalog: ['categories', 'products', 'suppliers'],
+      sales: [
+        'orders',
+        'order_details',
+        'shippers',
+        'customers',
+        'customer_customer_demo',
+        'customer_demographics',
+      ],
+      staff: ['employees', 'employee_territories', 'territories', 'region', 'us_states'],
+    },
+    rollBack: 'sales',
+    decommission: 'staff',
+  },
+];
+
+/** Goes through plan, generate and load only: it comes without rows. */
+export const SCHEMA_ONLY: DataSet = {
+  name: 'pagila',
+  files: ['pagila/postgres-schema.sql'],
+  services: {
+    ...FILM_SERVICES,
+    catalog: [...FILM_SERVICES.catalog, 'film_embedding'],
+    rentals: ['rental', 'payment'],
+  },
+  rollBack: '',
+  decommission: '',
+  // pgvector is not among the servers' own extensions: its column becomes an array, its index goes.
+  leaveOut: [
+    /^CREATE EXTENSION IF NOT EXISTS vector [^;]*;/gm,
+    /^COMMENT ON EXTENSION vector [^;]*;/gm,
+    /^CREATE INDEX film_embedding_embedding_hnsw_idx [^;]*;/gm,
+    /^(ALTER|COMMENT ON) SCHEMA public [^;]*;/gm,
+  ],
+  // Virtual columns and uuidv7 are PostgreSQL 18's; the servers here are 17.
+  replace: [
+    [/public\.vector\(20\)/g, 'real[]'],
+    [/\) VIRTUAL\b/g, ') STORED'],
+    [/uuidv7\(\)/g, 'gen_random_uuid()'],
+  ],
+};

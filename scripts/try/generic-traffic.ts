@@ -1,0 +1,162 @@
+/** Traffic for a schema that nobody described: some loops, each with tables of its own, until told to stop; then the comparison. */
+import pg from 'pg';
+import type { Router } from '../../src/router/index.js';
+import { readShapes, type TableShape } from './table-shape.js';
+import { quote, referenceName, TableWriter, type KeyRow } from './table-writer.js';
+
+const LOOPS = 3;
+const THINK_MS = 12;
+const SAMPLES = 200;
+
+export class GenericTraffic {
+  readonly #writers: readonly TableWriter[];
+  readonly #loadedRows: ReadonlyMap<string, number>;
+  readonly #stop = new AbortController();
+  readonly #loops: Promise<void>[];
+  readonly failures: string[] = [];
+  acknowledged = 0;
+
+  private constructor(writers: readonly TableWriter[], loadedRows: ReadonlyMap<string, number>) {
+    this.#writers = writers;
+    this.#loadedRows = loadedRows;
+    this.#loops = Array.from({ length: LOOPS }, (_, loop) =>
+      this.#run(writers.filter((_writer, n) => n % LOOPS === loop)),
+    );
+  }
+
+  static async start(
+    legacyUrl: string,
+    services: Readonly<Record<string, readonly string[]>>,
+    router: Router,
+    seed: number,
+  ): Promise<GenericTraffic> {
+    const client = new pg.Client({ connectionString: legacyUrl });
+    await client.connect();
+    try {
+      const random = mulberry(seed);
+      const writers: TableWriter[] = [];
+      const loadedRows = new Map<string, number>();
+      for (const shape of await readShapes(client)) {
+        const service = Object.keys(services).find((name) => services[name]?.includes(shape.name));
+        if (service === undefined || shape.key.length === 0) continue;
+        loadedRows.set(shape.name, await count(client, shape.name));
+        const prefix = `t${writers.length}-`;
+        const parents = new Map<string, readonly (readonly string[])[]>();
+        for (const { columns, parent, parentColumns } of shape.references)
+          parents.set(referenceName(columns), await sample(client, parent, parentColumns));
+        const samples = (await sample(client, shape.name, shape.key)).map(
+          (values) => Object.fromEntries(shape.key.map((name, n) => [name, values[n]])) as KeyRow,
+        );
+        writers.push(
+          new TableWriter({
+            router,
+            service,
+            shape,
+            samples,
+            parents,
+            highest: await highestKeys(client, shape),
+            prefix,
+            random,
+          }),
+        );
+      }
+      return new GenericTraffic(writers, loadedRows);
+    } finally {
+      await client.end();
+    }
+  }
+
+  get tables(): number {
+    return this.#writers.length;
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await Promise.all(this.#loops);
+  }
+
+  /** What was acknowledged against the databases that own it now. @returns what does not agree. */
+  async compare(urlOf: (service: string) => string): Promise<string[]> {
+    const wrong: string[] = [];
+    for (const writer of this.#writers) {
+      const client = new pg.Client({ connectionString: urlOf(writer.service) });
+      await client.connect();
+      try {
+        wrong.push(...(await this.#compareTable(client, writer)));
+      } finally {
+        await client.end();
+      }
+    }
+    return wrong;
+  }
+
+  async #compareTable(client: pg.Client, { shape, mark, mine, marked }: TableWriter): Promise<string[]> {
+    const wrong: string[] = [];
+    const loaded = this.#loadedRows.get(shape.name) ?? 0;
+    const rows = await count(client, shape.name);
+    if (rows !== loaded + mine.size)
+      wrong.push(`${shape.name}: ${rows} rows, ${loaded} loaded and ${mine.size} acknowledged`);
+    const key = `json_build_array(${shape.key.map((name) => `${quote(name)}::text`).join(', ')})::text`;
+    const found = await client.query<{ key: string; mark: string | null }>(
+      `SELECT ${key} AS key, ${mark === undefined ? 'NULL' : `${quote(mark.name)}::text`} AS mark FROM ONLY ${quote(shape.name)}`,
+    );
+    const there = new Map(found.rows.map((row) => [JSON.stringify(JSON.parse(row.key)), row.mark]));
+    for (const [id, expected] of [...mine, ...marked]) {
+      if (!there.has(id)) wrong.push(`${shape.name} ${id}: acknowledged and not there`);
+      else if (mark !== undefined && expected !== null && there.get(id)?.trimEnd() !== expected)
+        wrong.push(`${shape.name} ${id}: acknowledged ${expected}, found ${there.get(id)}`);
+    }
+    return wrong;
+  }
+
+  async #run(writers: readonly TableWriter[]): Promise<void> {
+    for (let n = 0; !this.#stop.signal.aborted && writers.length > 0; n += 1) {
+      const writer = writers[n % writers.length] as TableWriter;
+      try {
+        await writer.step();
+        this.acknowledged += 1;
+      } catch (error) {
+        this.failures.push(`${writer.shape.name}: ${error instanceof Error ? error.message : String(error)}`);
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, THINK_MS));
+    }
+  }
+}
+
+async function count(client: pg.Client, table: string): Promise<number> {
+  const { rows } = await client.query<{ n: string }>(`SELECT count(*) AS n FROM ONLY ${quote(table)}`);
+  return Number(rows[0]?.n);
+}
+
+async function sample(client: pg.Client, table: string, columns: readonly string[]): Promise<string[][]> {
+  const list = columns.map((name) => `${quote(name)}::text`).join(', ');
+  const { rows } = await client.query<string[]>({
+    text: `SELECT ${list} FROM ONLY ${quote(table)} ORDER BY 1 LIMIT ${SAMPLES}`,
+    rowMode: 'array',
+  });
+  return rows;
+}
+
+async function highestKeys(client: pg.Client, shape: TableShape): Promise<Record<string, bigint>> {
+  const highest: Record<string, bigint> = {};
+  for (const column of shape.columns) {
+    if (column.category !== 'N') continue;
+    const { rows } = await client.query<{ n: string }>(
+      `SELECT coalesce(max(ceil(${quote(column.name)}::numeric)), 0)::text AS n FROM ${quote(shape.name)}`,
+    );
+    highest[column.name] = BigInt(rows[0]?.n ?? 0);
+  }
+  return highest;
+}
+
+/** The same seed, the same choices. */
+function mulberry(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
