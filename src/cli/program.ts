@@ -1,5 +1,6 @@
 /** The command tree. Declarations only: what a command needs is imported when it runs, so that --help answers at once. */
 import { Command, CommanderError } from 'commander';
+import { addDoctor } from './commands/doctor.js';
 import { addExplain } from './commands/explain.js';
 import { EXIT_CODES } from './exit-codes.js';
 import type { Bind } from './runner.js';
@@ -43,7 +44,7 @@ export function createProgram(version: string, bind: Bind, output?: ProgramOutpu
       '\nA first look, without dbps.yaml:\n  $ dbps analyze --url postgres://user@host:5432/shop\n\nMore:  dbps help environment | exit-codes | formats',
     );
   program.configureHelp({ showGlobalOptions: true });
-  // An option given as --no-x only defaults to true in commander; undefined must mean "not given".
+  addDoctor(program, bind);
   addExplain(program, bind);
   addTopics(program, output);
   return program;

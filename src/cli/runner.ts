@@ -12,6 +12,7 @@ import type { Style } from '../report/style.js';
 import { errorText } from '../report/text/error.js';
 import { Context, styleFor, type Format, type GlobalFlags, type Streams } from './context.js';
 import { exitCodeOf, type ExitCode } from './exit-codes.js';
+import { IncompleteOutcome } from './incomplete.js';
 import { describeTerminal } from './terminal.js';
 import type { Progress } from './progress.js';
 
@@ -89,13 +90,19 @@ async function execute(
     destinations = readDestinations(flags, process.env, formats);
     progress = await makeProgress(process, terminal, destinations, isQuiet, command);
     const context = new Context({ ...process, flags, terminal, events: progress.sink });
-    const outcome = await action(context);
+    let partial: IncompleteOutcome | undefined;
+    const outcome = await action(context).catch((thrown: unknown) => {
+      if (!(thrown instanceof IncompleteOutcome)) throw thrown;
+      partial = thrown;
+      return thrown.outcome;
+    });
     progress.finish();
     process.signal.throwIfAborted();
     const result = envelope({
       version: process.version,
       command,
-      ok: outcome.isYes,
+      ok: outcome.isYes && partial === undefined,
+      ...(partial !== undefined && { error: partial }),
       result: outcome.result,
       findings: outcome.findings ?? [],
       nextSteps: outcome.nextSteps,
@@ -105,7 +112,13 @@ async function execute(
       const style = await styleFor(destination.file === null && terminal.stdoutColor);
       write(process, destination, await render(outcome, result, destination.format, style));
     }
-    process.setExitCode(outcome.isYes ? 0 : 1);
+    if (partial === undefined) {
+      process.setExitCode(outcome.isYes ? 0 : 1);
+      return;
+    }
+    const code = exitCodeOf(partial);
+    process.streams.stderr.write(`${errorText(partial, code, await styleFor(terminal.stderrColor))}\n`);
+    process.setExitCode(code);
   } catch (thrown) {
     progress?.finish();
     await fail(process, { flags, command, destinations, hasColor: terminal.stderrColor }, thrown);

