@@ -508,53 +508,79 @@ export interface KeySet {
 
 // ---------------------------------------------------------------- verification
 
+export type Side = 'source' | 'target';
+
 export interface Checksum {
-  /** How each column is compared, and which cannot be: both sides are asked, the weaker decides. */
-  method(map: RelationMap, peer: EngineName): ChecksumMethod;
+  /**
+   * How this side would compare each column, and which it cannot. Both sides are asked, and what both can do is done
+   * (verification/compare-methods.ts). `isStrict`: values that are equal but look different (numeric 1.0 and 1.00) differ too.
+   */
+  method(map: RelationMap, side: Side, options: MethodOptions): Promise<ChecksumMethod>;
   /** Cuts for comparison from this side's data; half-open, together covering everything. */
-  ranges(map: RelationMap, rowsPerChunk: number, signal?: AbortSignal): Promise<readonly Chunk[]>;
+  ranges(
+    map: RelationMap,
+    rowsPerChunk: number,
+    method: ChecksumMethod,
+    side: Side,
+    signal?: AbortSignal,
+  ): Promise<readonly Chunk[]>;
   /** Row count and an order-free hash of one range. `side` says whose column names and relation to use. */
   hash(
     map: RelationMap,
     chunk: Chunk,
     method: ChecksumMethod,
-    side: 'source' | 'target',
+    side: Side,
     signal?: AbortSignal,
   ): Promise<RangeHash>;
-  count(map: RelationMap, side: 'source' | 'target', signal?: AbortSignal): Promise<number>;
-  /** Keys with a hash each, in key order: bisection ends here. */
+  count(map: RelationMap, side: Side, signal?: AbortSignal): Promise<number>;
+  /** A hash for each row of a range, in no order. */
   rowHashes(
     map: RelationMap,
     chunk: Chunk,
     method: ChecksumMethod,
-    side: 'source' | 'target',
+    side: Side,
+    signal?: AbortSignal,
+  ): Promise<readonly RowHash[]>;
+  /** The same for given keys; keys without a row are left out. */
+  keyHashes(
+    map: RelationMap,
+    keys: readonly Key[],
+    method: ChecksumMethod,
+    side: Side,
     signal?: AbortSignal,
   ): Promise<readonly RowHash[]>;
   /** Canonical text of whole rows, to show and to repair. */
   rows(
     map: RelationMap,
     keys: readonly Key[],
-    side: 'source' | 'target',
+    side: Side,
     signal?: AbortSignal,
   ): Promise<readonly ComparedRow[]>;
   /** SQL of this engine that makes this side's row equal to `values` (null: delete it). */
-  repairSql(
-    map: RelationMap,
-    key: Key,
-    values: readonly (string | null)[] | null,
-    side: 'source' | 'target',
-  ): string;
+  repairSql(map: RelationMap, key: Key, values: readonly (string | null)[] | null, side: Side): string;
   orphans(reference: OrphanQuery, limit: number, signal?: AbortSignal): Promise<OrphanResult>;
   sequences(ids: readonly RelationId[], signal?: AbortSignal): Promise<readonly SequenceState[]>;
 }
 
+export interface MethodOptions {
+  readonly isStrict: boolean;
+  readonly peer: EngineName;
+}
+
 export interface ChecksumMethod {
   readonly name: string;
+  /** Each compared column, by its source name. `as` is the engine's word for how; sides with different words compare text. */
   readonly columns: readonly {
     readonly column: string;
-    readonly by: 'hash' | 'text';
+    readonly as: string;
+    /** What counts as equal although it is written differently, if anything. */
     readonly note?: string;
   }[];
+  /**
+   * How this side orders the key (its collation and version). Sides that agree share ranges of the key in that order; others use
+   * `bytes`, which no index serves.
+   */
+  readonly order: string;
   /** Columns left out, each with the reason: always shown. */
   readonly notCompared: readonly { readonly column: string; readonly reason: string }[];
 }

@@ -15,6 +15,7 @@ export const BULK_SETTINGS = {
   default_transaction_isolation: 'read committed',
   max_parallel_workers_per_gather: '0',
   jit: 'off',
+  lc_monetary: 'C',
 } as const;
 
 export class CopySessions {
@@ -51,6 +52,25 @@ export class CopySessions {
     this.#used.delete(client);
     if (this.#isClosed) void client.end();
     else this.#idle.push(client);
+  }
+
+  /** One piece of work on one session; an abort ends the session, and so the statement on the server. */
+  async use<T>(work: (client: pg.Client) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    signal?.throwIfAborted();
+    const client = await this.acquire();
+    const abort = () => this.destroy(client);
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      const result = await work(client);
+      this.release(client);
+      return result;
+    } catch (error) {
+      this.destroy(client);
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
   }
 
   /** Ends a session in the middle of whatever it does: the server rolls back what is open. */

@@ -3,10 +3,8 @@
  * server's own text, cast to the column's type; the comparison is the type's own (and the column's own collation), so the key's index serves it.
  */
 import type { RelationId } from '../../model/relation-id.js';
-import type { Chunk, Key, RelationMap } from '../engine.js';
+import type { Chunk, Key, RelationMap, Side } from '../engine.js';
 import { quoteIdentifier, quoteLiteral, quoteRelation } from './postgres-sql.js';
-
-export type Side = 'source' | 'target';
 
 export interface KeyColumn {
   readonly name: string;

@@ -3,8 +3,8 @@
  * and how the key is spread, however it is spread (bigserial, uuid, text, composite). Exact for small tables, close for large ones.
  */
 import type pg from 'pg';
-import type { Chunk, RelationMap } from '../engine.js';
-import { fromClause, keyOn, orderBy, relationOn, type KeyOrder, type Side } from './postgres-key-range.js';
+import type { Chunk, RelationMap, Side } from '../engine.js';
+import { fromClause, keyOn, orderBy, relationOn, type KeyOrder } from './postgres-key-range.js';
 import { quoteIdentifier, quoteRelation } from './postgres-sql.js';
 
 /** Pages read for each range, at least: keys on one page tend to be neighbours, so pages count, not rows. */

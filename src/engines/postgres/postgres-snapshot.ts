@@ -34,7 +34,7 @@ export class PostgresSnapshot implements Snapshot {
   async chunkFormat(map: RelationMap, accepted: readonly ChunkFormat[]): Promise<ChunkFormat> {
     const isSame = map.columns.every((column) => column.sourceType === column.targetType);
     if (isSame && accepted.includes('postgres-binary')) {
-      const isSafe = await this.#use((client) =>
+      const isSafe = await this.#sessions.use((client) =>
         isBinarySafe(
           client,
           map.source,
@@ -47,7 +47,7 @@ export class PostgresSnapshot implements Snapshot {
   }
 
   async planChunks(map: RelationMap, rowsPerChunk: number, signal?: AbortSignal): Promise<readonly Chunk[]> {
-    return this.#use((client) => planCuts(client, map, 'source', rowsPerChunk), signal);
+    return this.#sessions.use((client) => planCuts(client, map, 'source', rowsPerChunk), signal);
   }
 
   /**
@@ -55,12 +55,12 @@ export class PostgresSnapshot implements Snapshot {
    * transaction, so that a running one may bear that very number, or a higher one, and would not be waited for.
    */
   async currentSnapshot(): Promise<string> {
-    return this.#use((client) => one(client, 'SELECT pg_current_xact_id()::text AS value'));
+    return this.#sessions.use((client) => one(client, 'SELECT pg_current_xact_id()::text AS value'));
   }
 
   /** A commit that capture will not deliver may still be invisible: it has its place in the log but waits for its standby. */
   async waitUntilVisible(since: string, signal?: AbortSignal): Promise<void> {
-    await this.#use(async (client) => {
+    await this.#sessions.use(async (client) => {
       for (let pause = 5; ; pause = Math.min(pause * 2, 500)) {
         const { rows } = await client.query<{ passed: string }>(
           'SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::xid8 AS passed',
@@ -115,24 +115,6 @@ export class PostgresSnapshot implements Snapshot {
     } catch (error) {
       this.#sessions.destroy(client);
       throw error;
-    }
-  }
-
-  async #use<T>(work: (client: pg.Client) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    signal?.throwIfAborted();
-    const client = await this.#sessions.acquire();
-    const abort = () => this.#sessions.destroy(client);
-    signal?.addEventListener('abort', abort, { once: true });
-    try {
-      const result = await work(client);
-      this.#sessions.release(client);
-      return result;
-    } catch (error) {
-      this.#sessions.destroy(client);
-      signal?.throwIfAborted();
-      throw error;
-    } finally {
-      signal?.removeEventListener('abort', abort);
     }
   }
 }
