@@ -86,7 +86,11 @@ export function rangeCondition(
 export function keysCondition(keys: readonly Key[], columns: readonly KeyColumn[]): string {
   if (keys.length === 0) return 'false';
   const literals = keys.map((key) => keyLiteral(key, columns));
-  return `${tuple(columns.map((c) => quoteIdentifier(c.name)))} IN (${literals.join(', ')})`;
+  const names = columns.map((c) => quoteIdentifier(c.name));
+  // One column: an array that the index is searched for. Several: a list to join with; as alternatives they would be planned one by one.
+  return columns.length === 1
+    ? `${tuple(names)} IN (${literals.join(', ')})`
+    : `${tuple(names)} IN (VALUES ${literals.join(', ')})`;
 }
 
 /** A partitioned root is read through all its leaves at once; any other table alone, without what inherits from it. */

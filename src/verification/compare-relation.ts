@@ -1,0 +1,176 @@
+/** One relation: ranges hashed on both sides at once, then only what differs, down to rows that are proven to differ. */
+import type { ChecksumMethod, Chunk, Key, RelationMap, RowHash, Side } from '../engines/engine.js';
+import type { RowDifference, VerifiedRelation } from '../model/verification.js';
+import { compareMethods } from './compare-methods.js';
+import { differingKeys, settle, type Settled } from './settle.js';
+import type { ComparedDatabase, VerifyInput } from './verify-input.js';
+
+/** Keys that are settled together: one barrier a round for all of them. */
+export const KEYS_AT_ONCE = 2_000;
+/** A relation that differs this much need not be counted further. */
+const ENOUGH = 10_000;
+
+export class RelationComparison {
+  rows = 0;
+  chunks = 0;
+  rechecked = 0;
+  unsettled = 0;
+  readonly notes: string[] = [];
+  /** Ranges that differed at first sight. */
+  readonly suspects: Chunk[] = [];
+  #differing = 0;
+  readonly #shown: Key[] = [];
+
+  private constructor(
+    readonly input: VerifyInput,
+    readonly map: RelationMap,
+    readonly method: ChecksumMethod,
+  ) {
+    for (const { column, note } of method.columns)
+      if (note !== undefined) this.notes.push(`${column}: ${note}`);
+    if (method.order === 'bytes')
+      this.notes.push(
+        'the sides order the key differently (collation or its version): compared in few large ranges',
+      );
+  }
+
+  static async open(input: VerifyInput, map: RelationMap): Promise<RelationComparison> {
+    const isStrict = input.isStrict ?? false;
+    const [source, target] = await Promise.all([
+      input.source.checksum.method(map, 'source', { isStrict, peer: input.target.engine }),
+      input.target.checksum.method(map, 'target', { isStrict, peer: input.source.engine }),
+    ]);
+    return new RelationComparison(input, map, compareMethods(source, target));
+  }
+
+  get follower(): Side {
+    return this.input.owner === 'source' ? 'target' : 'source';
+  }
+
+  #at(side: Side): ComparedDatabase {
+    return side === 'source' ? this.input.source : this.input.target;
+  }
+
+  /** Cuts come from the owner's data; the outermost are open, so that rows that only the other side has are in one of them. */
+  async ranges(): Promise<readonly Chunk[]> {
+    const { owner, chunkRows, signal } = this.input;
+    return this.#at(owner).checksum.ranges(this.map, chunkRows, this.method, owner, signal);
+  }
+
+  async compareRange(range: Chunk): Promise<void> {
+    const { rows, isEqual } = await this.#hashBoth(range);
+    this.chunks++;
+    this.rows += rows;
+    if (!isEqual) this.suspects.push(range);
+  }
+
+  /** After the other side has caught up: most ranges were only in flight. Row by row what is left. */
+  async recheck(ranges: readonly Chunk[]): Promise<void> {
+    let candidates: Key[] = [];
+    for (const range of ranges) {
+      if (this.#isEnough()) return;
+      if ((await this.#hashBoth(range)).isEqual) {
+        this.rechecked++;
+        continue;
+      }
+      const [source, target] = await this.#onBoth((side) =>
+        this.#at(side).checksum.rowHashes(this.map, range, this.method, side, this.input.signal),
+      );
+      const keys = differingKeys(source, target);
+      if (keys.length === 0) this.rechecked++;
+      candidates.push(...keys);
+      while (candidates.length >= KEYS_AT_ONCE && !this.#isEnough()) {
+        await this.settleKeys(candidates.slice(0, KEYS_AT_ONCE));
+        candidates = candidates.slice(KEYS_AT_ONCE);
+      }
+    }
+    if (candidates.length > 0) await this.settleKeys(candidates);
+  }
+
+  async settleKeys(keys: readonly Key[]): Promise<Settled> {
+    const { owner, signal } = this.input;
+    const read =
+      (side: Side) =>
+      (some: readonly Key[]): Promise<readonly RowHash[]> =>
+        this.#at(side).checksum.keyHashes(this.map, some, this.method, side, signal);
+    const settled = await settle({
+      keys,
+      readOwner: read(owner),
+      readFollower: read(this.follower),
+      barrier: this.input.barrier,
+      rounds: this.input.rounds ?? 4,
+      signal,
+    });
+    this.#differing += settled.different.length;
+    this.unsettled += settled.unsettled.length;
+    const room = (this.input.shown ?? 20) - this.#shown.length;
+    this.#shown.push(...settled.different.slice(0, Math.max(0, room)));
+    return settled;
+  }
+
+  async result(): Promise<VerifiedRelation> {
+    const differences = await this.#show();
+    if (this.#isEnough()) this.notes.push(`stopped counting at ${this.#differing} differing rows`);
+    return {
+      relation: this.map.source,
+      target: this.map.target,
+      rows: this.rows,
+      chunks: this.chunks,
+      rechecked: this.rechecked,
+      differing: this.#differing,
+      unsettled: this.unsettled,
+      differences,
+      method: this.method.name,
+      notes: this.notes,
+    };
+  }
+
+  async #show(): Promise<readonly RowDifference[]> {
+    if (this.#shown.length === 0) return [];
+    const [source, target] = await this.#onBoth((side) =>
+      this.#at(side).checksum.rows(this.map, this.#shown, side, this.input.signal),
+    );
+    const text = (rows: typeof source, key: Key) =>
+      rows.find((row) => row.key.every((part, i) => part === key[i]))?.values ?? null;
+    return this.#shown.flatMap((key) => {
+      const left = text(source, key);
+      const right = text(target, key);
+      const seen =
+        this.input.owner === 'source' ? { truth: left, other: right } : { truth: right, other: left };
+      const columns = this.map.columns.flatMap((column, i) => {
+        const values = { column: column.name, source: left?.[i] ?? null, target: right?.[i] ?? null };
+        return left !== null && right !== null && values.source !== values.target ? [values] : [];
+      });
+      // Somebody has made them equal since.
+      if ((left === null && right === null) || (left !== null && right !== null && columns.length === 0)) {
+        this.#differing--;
+        return [];
+      }
+      return {
+        key,
+        keyColumns: this.map.key,
+        kind: seen.other === null ? 'missing' : seen.truth === null ? 'extra' : 'values',
+        columns,
+        repairSql: this.#at(this.follower).checksum.repairSql(this.map, key, seen.truth, this.follower),
+      };
+    });
+  }
+
+  #isEnough(): boolean {
+    return this.#differing >= ENOUGH;
+  }
+
+  async #hashBoth(range: Chunk): Promise<{ readonly rows: number; readonly isEqual: boolean }> {
+    const [source, target] = await this.#onBoth((side) =>
+      this.#at(side).checksum.hash(this.map, range, this.method, side, this.input.signal),
+    );
+    return {
+      rows: this.input.owner === 'source' ? source.rows : target.rows,
+      isEqual: source.rows === target.rows && source.hash === target.hash,
+    };
+  }
+
+  async #onBoth<T>(read: (side: Side) => Promise<T>): Promise<[T, T]> {
+    return Promise.all([read('source'), read('target')]);
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * Compares a service's relations on both sides while both are written: counts, every row, or the rows that changed since they were last
+ * verified. Hashes are made on the servers, on both at once; only what differs is looked at more closely, and only what neither lag nor a
+ * write in between explains is called different. What was not compared is always said.
+ */
+import type { Chunk } from '../engines/engine.js';
+import type { VerifiedRelation, VerifyResult } from '../model/verification.js';
+import { KEYS_AT_ONCE, RelationComparison } from './compare-relation.js';
+import { compareShape } from './compare-shape.js';
+import { countRelation } from './count-relation.js';
+import { findOrphans } from './find-orphans.js';
+import { findingsOf } from './findings.js';
+import { measureSequences } from './measure-sequences.js';
+import { forEachParallel } from './parallel.js';
+import type { ChangedKeys, VerifyInput } from './verify-input.js';
+
+export async function verifyService(given: VerifyInput): Promise<VerifyResult> {
+  const startedAt = given.now();
+  const waits = { rounds: 0, ms: 0 };
+  const input: VerifyInput = {
+    ...given,
+    barrier: async () => {
+      const from = given.now();
+      given.emit({
+        type: 'waiting',
+        service: given.service,
+        for: 'barrier',
+        detail: 'the other side to catch up',
+      });
+      await given.barrier();
+      waits.rounds++;
+      waits.ms += given.now() - from;
+    },
+  };
+  const notCompared: { subject: string; reason: string }[] = [];
+  const relations =
+    input.mode === 'counts'
+      ? await countAll(input, notCompared)
+      : input.mode === 'full'
+        ? await compareAll(input, notCompared)
+        : await compareChanged(input, notCompared);
+  const orphans = await findOrphans(input, notCompared);
+  const sequences = await measureSequences(input);
+  const shape = await compareShape(input);
+  if (shape.outcome === 'not-compared') notCompared.push({ subject: 'schema', reason: shape.reason });
+
+  const facts = {
+    service: input.service,
+    mode: input.mode,
+    relations,
+    orphans,
+    sequences,
+    shape,
+    notCompared,
+  };
+  return {
+    ...facts,
+    isEqual:
+      relations.every((relation) => relation.differing === 0 && relation.unsettled === 0) &&
+      orphans.length === 0 &&
+      shape.outcome !== 'differs',
+    findings: findingsOf(facts),
+    rounds: waits.rounds,
+    waitedMs: waits.ms,
+    durationMs: given.now() - startedAt,
+  };
+}
+
+type NotCompared = { subject: string; reason: string }[];
+
+async function countAll(input: VerifyInput, notCompared: NotCompared): Promise<readonly VerifiedRelation[]> {
+  const results = new Map<string, VerifiedRelation>();
+  notCompared.push({ subject: 'values', reason: 'mode counts compares numbers of rows only' });
+  await forEachParallel(input.maps, input.jobs, input.signal, async (map) => {
+    results.set(map.source, await countRelation(input, map));
+  });
+  return input.maps.flatMap((map) => results.get(map.source) ?? []);
+}
+
+async function compareAll(
+  input: VerifyInput,
+  notCompared: NotCompared,
+): Promise<readonly VerifiedRelation[]> {
+  const comparisons = await openComparisons(input, notCompared);
+  const work: { readonly comparison: RelationComparison; readonly range: Chunk }[] = [];
+  await forEachParallel(comparisons, input.jobs, input.signal, async (comparison) => {
+    for (const range of await comparison.ranges()) work.push({ comparison, range });
+  });
+  const total = work.reduce((sum, { range }) => sum + range.estimatedRows, 0);
+  const startedAt = input.now();
+  let rows = 0;
+  await forEachParallel(work, input.jobs, input.signal, async ({ comparison, range }) => {
+    const before = comparison.rows;
+    await comparison.compareRange(range);
+    rows += comparison.rows - before;
+    const perSecond = Math.round((rows * 1000) / Math.max(1, input.now() - startedAt));
+    input.emit({
+      type: 'progress',
+      service: input.service,
+      activity: 'verify',
+      relation: comparison.map.source,
+      rows,
+      totalRows: Math.max(total, rows),
+      bytes: 0,
+      rowsPerSecond: perSecond,
+      etaMs: perSecond > 0 ? Math.round((Math.max(0, total - rows) / perSecond) * 1000) : null,
+    });
+  });
+
+  const suspicious = comparisons.filter((comparison) => comparison.suspects.length > 0);
+  if (suspicious.length > 0) {
+    await input.barrier();
+    await forEachParallel(suspicious, input.jobs, input.signal, (comparison) =>
+      comparison.recheck(comparison.suspects),
+    );
+  }
+  const results: VerifiedRelation[] = [];
+  for (const comparison of comparisons) results.push(await comparison.result());
+  return results;
+}
+
+async function compareChanged(
+  input: VerifyInput,
+  notCompared: NotCompared,
+): Promise<readonly VerifiedRelation[]> {
+  notCompared.push({
+    subject: 'rows that did not change',
+    reason: 'mode changed looks at keys that the change stream has named since they were last verified',
+  });
+  const { changed } = input;
+  if (changed === undefined) throw new RangeError('mode changed needs the set of changed keys');
+  const comparisons = await openComparisons(input, notCompared);
+  await forEachParallel(comparisons, input.jobs, input.signal, (comparison) =>
+    verifyChanged(comparison, changed),
+  );
+  const results: VerifiedRelation[] = [];
+  for (const comparison of comparisons) results.push(await comparison.result());
+  return results;
+}
+
+/** Independent of the table's size. Keys that are equal leave the set, so that the next call finds only new ones. */
+async function verifyChanged(comparison: RelationComparison, changed: ChangedKeys): Promise<void> {
+  const { map } = comparison;
+  const seen = new Set<string>();
+  for (;;) {
+    // What stays in the set (different, unsettled, or the caller may not write) comes again: ask for that many more.
+    const taken = await changed.take(map, KEYS_AT_ONCE + seen.size);
+    const keys = taken.filter((key) => !seen.has(JSON.stringify(key)));
+    if (keys.length === 0) return;
+    comparison.chunks++;
+    comparison.rows += keys.length;
+    const settled = await comparison.settleKeys(keys);
+    if (changed.remove !== undefined && settled.equal.length > 0) {
+      await changed.remove(map, settled.equal);
+      for (const key of [...settled.different, ...settled.unsettled]) seen.add(JSON.stringify(key));
+    } else {
+      for (const key of keys) seen.add(JSON.stringify(key));
+    }
+    // Writers may add keys as fast as they are verified: those of this batch were all there was at the start.
+    if (keys.length < KEYS_AT_ONCE) return;
+  }
+}
+
+async function openComparisons(
+  input: VerifyInput,
+  notCompared: NotCompared,
+): Promise<readonly RelationComparison[]> {
+  const opened = new Map<string, RelationComparison>();
+  const keyed = input.maps.filter((map) => {
+    if (map.key.length === 0)
+      notCompared.push({ subject: map.source, reason: 'it has no key by which rows could be told apart' });
+    return map.key.length > 0;
+  });
+  await forEachParallel(keyed, input.jobs, input.signal, async (map) => {
+    opened.set(map.source, await RelationComparison.open(input, map));
+  });
+  return keyed.flatMap((map) => {
+    const comparison = opened.get(map.source);
+    if (comparison === undefined) return [];
+    for (const { column, reason } of comparison.method.notCompared)
+      notCompared.push({ subject: `${map.source}.${column}`, reason });
+    return comparison;
+  });
+}
