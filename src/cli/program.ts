@@ -1,6 +1,7 @@
 /** The command tree. Declarations only: what a command needs is imported when it runs, so that --help answers at once. */
 import { Command, CommanderError } from 'commander';
 import { addDoctor } from './commands/doctor.js';
+import { addInit } from './commands/init.js';
 import { addExplain } from './commands/explain.js';
 import { EXIT_CODES } from './exit-codes.js';
 import type { Bind } from './runner.js';
@@ -44,6 +45,7 @@ export function createProgram(version: string, bind: Bind, output?: ProgramOutpu
       '\nA first look, without dbps.yaml:\n  $ dbps analyze --url postgres://user@host:5432/shop\n\nMore:  dbps help environment | exit-codes | formats',
     );
   program.configureHelp({ showGlobalOptions: true });
+  addInit(program, bind);
   addDoctor(program, bind);
   addExplain(program, bind);
   addTopics(program, output);
