@@ -157,6 +157,8 @@ export interface Statement {
   readonly undo: string | null;
   /** Statements of one group run in one transaction where the engine can. */
   readonly group: string;
+  /** A query that returns a row when the effect is there already: the statement is then skipped, so that a run can be repeated. */
+  readonly unless?: string;
 }
 
 /** Plans statements; runs nothing. Pure. */
@@ -173,13 +175,14 @@ export interface Ddl {
 }
 
 /**
- * `base`: before the copy (types, sequences, bare tables).
+ * `base`: before the copy (roles, types, sequences, routines, bare tables, grants on them).
  * `key`: the index that identifies rows (after a relation's chunks, before replay).
  * `index`: non-unique indexes (may overlap the copy).
- * `constraint`: other unique, exclusion and check constraints (after convergence, apply paused).
- * `open`: foreign keys and user triggers, views and routines that need them (in or after the transaction that opens it).
+ * `constraint`: other unique, exclusion and check constraints, then views (after convergence, apply paused).
+ * `open`: user triggers, rules, row-level security, foreign keys without looking at the rows (in or after the transaction that opens it).
+ * `validate`: looks at the rows for the foreign keys, without stopping writers (after the cutover).
  */
-export type Stage = 'base' | 'key' | 'index' | 'constraint' | 'open';
+export type Stage = 'base' | 'key' | 'index' | 'constraint' | 'open' | 'validate';
 
 export interface StagedStatement extends Statement {
   readonly stage: Stage;

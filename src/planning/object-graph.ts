@@ -5,7 +5,7 @@
 import type { DatabaseSchema, Relation, Routine } from '../model/database-schema.js';
 import { relationId, type RelationId } from '../model/relation-id.js';
 import type { Assignment } from './assignment.js';
-import { qualifiedNames } from './schema-renaming.js';
+import { qualifiedNames } from '../model/sql-names.js';
 
 /** `null` stands for the shared database: what is excluded stays there. */
 export type Home = string | null;

@@ -3,7 +3,7 @@ import type { RelationMap } from '../engines/engine.js';
 import type { DatabaseSchema, Relation } from '../model/database-schema.js';
 import type { Plan, ServicePlan } from '../model/plan.js';
 import type { RelationId } from '../model/relation-id.js';
-import { keyIndex } from './relation-key.js';
+import { keyIndex } from '../model/relation-key.js';
 import { inverseSchemaMap, SchemaRenaming } from './schema-renaming.js';
 
 /** Relations with rows of their own that are not part of a partitioned one: each is copied, applied and verified as one. */

@@ -5,6 +5,7 @@
  */
 import type { DatabaseSchema, Grant } from '../model/database-schema.js';
 import { parseRelationId, relationId, type RelationId } from '../model/relation-id.js';
+import { QUALIFIED_NAME, unquoteName } from '../model/sql-names.js';
 
 export type SchemaMap = Readonly<Record<string, string>>;
 
@@ -12,20 +13,11 @@ export function inverseSchemaMap(map: SchemaMap): SchemaMap {
   return Object.fromEntries(Object.entries(map).map(([from, to]) => [to, from]));
 }
 
-/** Qualified names in SQL as relation ids; quoted parts are unquoted, unquoted ones folded. */
-export function* qualifiedNames(sql: string): Generator<RelationId> {
-  for (const match of sql.matchAll(QUALIFIED))
-    yield relationId(unquote(match[1] as string), unquote(match[2] as string));
-}
-
-const PART = String.raw`"(?:[^"]|"")+"|[a-z_\u0080-\uffff][\w$\u0080-\uffff]*`;
-const QUALIFIED = new RegExp(String.raw`(?<![\w$".\u0080-\uffff])(${PART})\.(${PART})`, 'gi');
-
-const unquote = (part: string): string =>
-  part.startsWith('"') ? part.slice(1, -1).replaceAll('""', '"') : part.toLowerCase();
-
 const quoteIfNeeded = (name: string): string =>
   /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
+
+export const extensionSchemas = (schema: DatabaseSchema): readonly string[] =>
+  schema.extensions.map((extension) => extension.schema).filter((name) => name !== 'pg_catalog');
 
 export class SchemaRenaming {
   private readonly isIdentity: boolean;
@@ -59,9 +51,9 @@ export class SchemaRenaming {
 
   text(sql: string): string {
     if (this.isIdentity) return sql;
-    const named = sql.replaceAll(QUALIFIED, (whole, schema: string, name: string) => {
-      const to = this.map[unquote(schema)];
-      return to === undefined || !this.known.has(relationId(unquote(schema), unquote(name)))
+    const named = sql.replaceAll(QUALIFIED_NAME, (whole, schema: string, name: string) => {
+      const to = this.map[unquoteName(schema)];
+      return to === undefined || !this.known.has(relationId(unquoteName(schema), unquoteName(name)))
         ? whole
         : `${quoteIfNeeded(to)}.${name}`;
     });
@@ -79,6 +71,13 @@ export class SchemaRenaming {
     return (sql === undefined ? {} : { [key]: this.text(sql) }) as { readonly [P in K]?: string };
   }
 
+  private withObjects(schema: DatabaseSchema): readonly string[] {
+    const owners = [schema.relations, schema.types, schema.sequences, schema.routines].flatMap((objects) =>
+      objects.map((object) => object.schema),
+    );
+    return schema.schemas.filter((name) => owners.includes(name));
+  }
+
   /** The whole schema under its new names. */
   apply(schema: DatabaseSchema): DatabaseSchema {
     if (this.isIdentity) return schema;
@@ -89,7 +88,13 @@ export class SchemaRenaming {
     });
     return {
       ...schema,
-      schemas: [...new Set(schema.schemas.map((name) => this.schema(name)))].sort(),
+      // An extension stays where it is: its members are named in too many ways to follow.
+      schemas: [
+        ...new Set([
+          ...this.withObjects(schema).map((name) => this.schema(name)),
+          ...extensionSchemas(schema),
+        ]),
+      ].sort(),
       relations: schema.relations.map((relation) => ({
         ...relation,
         id: this.relation(relation.id),
@@ -187,10 +192,6 @@ export class SchemaRenaming {
         writes: ids(routine.writes),
         calls: ids(routine.calls),
       })),
-      extensions: schema.extensions.map((extension) => ({
-        ...extension,
-        schema: this.schema(extension.schema),
-      })),
       ...(schema.schemaGrants !== undefined && {
         schemaGrants: schema.schemaGrants.map((grant: Grant & { readonly schema: string }) => ({
           ...grant,
@@ -199,7 +200,9 @@ export class SchemaRenaming {
       }),
       ...(schema.schemaComments !== undefined && {
         schemaComments: Object.fromEntries(
-          Object.entries(schema.schemaComments).map(([name, comment]) => [this.schema(name), comment]),
+          Object.entries(schema.schemaComments)
+            .filter(([name]) => name !== 'public')
+            .map(([name, comment]) => [this.schema(name), comment]),
         ),
       }),
     };

@@ -1,9 +1,8 @@
 /** Everything that one service's database must hold, selected from the shared schema, under source names. */
 import type { DatabaseSchema, Relation, Routine, Sequence, Trigger } from '../model/database-schema.js';
 import { relationId, type RelationId } from '../model/relation-id.js';
-import { isPartOf } from './findings.js';
 import type { Home, ObjectGraph } from './object-graph.js';
-import { qualifiedNames } from './schema-renaming.js';
+import { mentions, qualifiedNames } from '../model/sql-names.js';
 
 const fits = (homes: ReadonlySet<Home>, service: string): boolean =>
   [...homes].every((home) => home === service);
@@ -85,7 +84,7 @@ function selectTypes(graph: ObjectGraph, relations: readonly Relation[], routine
   // A body may name a type without its schema.
   const bodies = routines.map((routine) => routine.definition).join('\n');
   for (const [id, type] of all)
-    if (!needed.has(id) && isPartOf(bodies, type.name)) need(`${quoted(type.schema)}.${quoted(type.name)}`);
+    if (!needed.has(id) && mentions(bodies, type.name)) need(`${quoted(type.schema)}.${quoted(type.name)}`);
   return graph.schema.types.filter((type) => needed.has(relationId(type.schema, type.name)));
 }
 
@@ -102,7 +101,7 @@ function selectSequences(
       (sequence) =>
         (sequence.ownedBy !== undefined && relations.has(sequence.ownedBy.relation)) ||
         sequence.usedBy.some((use) => relations.has(use.relation)) ||
-        (sequence.ownedBy === undefined && sequence.usedBy.length === 0 && isPartOf(bodies, sequence.name)),
+        (sequence.ownedBy === undefined && sequence.usedBy.length === 0 && mentions(bodies, sequence.name)),
     )
     .map((sequence) => {
       const { ownedBy, ...rest } = sequence;

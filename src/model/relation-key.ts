@@ -3,7 +3,7 @@
  * columns that is the replica identity; under REPLICA IDENTITY FULL the primary key, or the first index of that quality. A deferrable
  * key is neither replica identity nor arbiter (docs/protocol.md, identity).
  */
-import type { Index, Relation } from '../model/database-schema.js';
+import type { Index, Relation } from './database-schema.js';
 
 function identifies(relation: Relation, index: Index): boolean {
   const nullable = new Set(
