@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { openSession, SessionPool } from '../../src/engines/postgres/postgres-connection.js';
+import { SessionPool } from '../../src/engines/postgres/postgres-connection.js';
 import { PostgresControl } from '../../src/engines/postgres/postgres-control.js';
 import { createSchema, postgresDdl } from '../../src/engines/postgres/postgres-ddl.js';
 import { PostgresDdlRunner } from '../../src/engines/postgres/postgres-ddl-runner.js';
@@ -55,9 +55,14 @@ test('every statement can be taken back: undone in reverse order, nothing is lef
   const { service } = (await planFor(source, { services: { all: '*' } })).service('all');
   const statements = postgresDdl.createService(service);
   await build(target, statements);
-  const session = await openSession(target.target, { applicationName: 'dbps test' });
-  for (const { undo } of [...statements].reverse()) if (undo !== null) await session.query(undo);
-  await session.end();
+  const pool = await SessionPool.open(target.target, { applicationName: 'dbps test' });
+  const control = new PostgresControl(pool);
+  await control.install('all');
+  // Twice: what is not there is passed over.
+  for (let i = 0; i < 2; i++)
+    await new PostgresDdlRunner(pool).undo(statements, { service: 'all', epoch: 0 });
+  await control.remove({ service: 'all', epoch: 0 });
+  await pool.close();
   const left = await readTestSchema(target);
   expect([left.relations, left.types, left.routines, left.sequences, left.extensions]).toEqual([
     [],

@@ -7,7 +7,25 @@ import { describeError } from './postgres-errors.js';
 export class PostgresDdlRunner implements DdlRunner {
   constructor(private readonly pool: SessionPool) {}
 
-  async run(statements: readonly Statement[], owner: Ownership, signal?: AbortSignal): Promise<void> {
+  run(statements: readonly Statement[], owner: Ownership, signal?: AbortSignal): Promise<void> {
+    return this.runGroups(statements, owner, signal);
+  }
+
+  /** Every undo passes over what is not there by itself (IF EXISTS). */
+  undo(statements: readonly Statement[], owner: Ownership, signal?: AbortSignal): Promise<void> {
+    const back = [...statements]
+      .reverse()
+      .flatMap(({ undo, purpose, group }) =>
+        undo === null ? [] : [{ sql: undo, purpose: `take back: ${purpose}`, undo: null, group }],
+      );
+    return this.runGroups(back, owner, signal);
+  }
+
+  private async runGroups(
+    statements: readonly Statement[],
+    owner: Ownership,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     for (const group of consecutiveGroups(statements)) {
       signal?.throwIfAborted();
       await this.pool.ownedTransaction(owner, async (client) => {
