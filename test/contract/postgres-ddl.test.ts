@@ -3,7 +3,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { SessionPool } from '../../src/engines/postgres/postgres-connection.js';
 import { PostgresControl } from '../../src/engines/postgres/postgres-control.js';
-import { createSchema, postgresDdl } from '../../src/engines/postgres/postgres-ddl.js';
+import { type createSchema, postgresDdl } from '../../src/engines/postgres/postgres-ddl.js';
 import { PostgresDdlRunner } from '../../src/engines/postgres/postgres-ddl-runner.js';
 import type { Stage } from '../../src/engines/engine.js';
 import { compareSchemas } from '../../src/model/schema-comparison.js';
