@@ -458,13 +458,15 @@ export interface Sink {
 
   /** Durable without being applied; advances `received`. */
   spool(transactions: readonly ChangeTransaction[], received: Position): Promise<void>;
-  /** Spooled transactions in order; consumed ones are removed as the checkpoint passes them. */
-  readSpool(signal?: AbortSignal): AsyncIterable<ChangeTransaction>;
+  /** Spooled transactions in order. A segment is removed by the batch that applies it (ApplyBatch.spooled). */
+  readSpool(signal?: AbortSignal): AsyncIterable<SpoolSegment>;
 
   /** One target transaction (all pieces of a large one): mark and checkpoint first, then net changes, then the changed keys. */
   apply(batch: ApplyBatch): Promise<ApplyOutcome>;
   /** Persists an idle position without data. */
   advance(position: Position): Promise<void>;
+  /** Where the source stood at each read of it (chunks, healed rows): replay that has passed all of them, with nothing left to heal, has converged. */
+  readPositions(): Promise<readonly Position[]>;
 
   readonly heal: KeySet;
   readonly changed: KeySet;
@@ -487,9 +489,18 @@ export interface CopyProgress {
   readonly position: Position | null;
 }
 
+/** Spooled together, applied together. */
+export interface SpoolSegment {
+  readonly id: string;
+  readonly transactions: readonly ChangeTransaction[];
+}
+
 export interface ApplyBatch {
   readonly transactions: AsyncIterable<ChangeTransaction> | Iterable<ChangeTransaction>;
-  readonly end: Position;
+  /** Where the checkpoint goes; null: to the end of the last transaction, which is not known before its last piece. */
+  readonly end: Position | null;
+  /** The last spool segment in it, read when the transactions have ended: it and those before it are removed in the same transaction. */
+  readonly spooled?: { readonly through: string };
   /** Until convergence an update that finds no row, or a key change, goes to the heal set. */
   readonly isConverged: boolean;
 }

@@ -77,6 +77,8 @@ export interface ReplicationStatus {
   readonly lagMs: number | null;
   readonly lagBytes: number | null;
   readonly changesApplied: number;
+  /** In mode `apply`: replay has passed every read of the copy, and no row waits to be fetched again. */
+  readonly isConverged: boolean;
   /** Why it failed: the error that ended the loop. */
   readonly error: Error | null;
 }

@@ -22,6 +22,8 @@ CREATE TABLE IF NOT EXISTS dbps.checkpoint (
   source jsonb NOT NULL,
   -- Raised by every transaction, so that each begins with a change of this row even when no position moves.
   mark bigint NOT NULL DEFAULT 0,
+  -- Where the source stood when healed rows were last read from it: replay must pass it to converge.
+  heal_position text,
   updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (service, direction)
 );
@@ -51,21 +53,24 @@ CREATE TABLE IF NOT EXISTS dbps.heal_key (
   key jsonb NOT NULL,
   PRIMARY KEY (service, relation, key)
 );
--- Keys of changed rows since they were last verified; the generation tells a key changed again from one already checked.
+-- Keys of changed rows since they were last verified, as they were applied: one row a batch and relation, a JSON array of keys (each an
+-- array of canonical texts). An empty key stands for every row: a TRUNCATE. A key changed again is in a later generation.
 CREATE TABLE IF NOT EXISTS dbps.changed_key (
   service text NOT NULL,
   direction text NOT NULL,
   relation text NOT NULL,
-  key jsonb NOT NULL,
-  generation bigint NOT NULL,
-  PRIMARY KEY (service, direction, relation, key)
+  generation bigint GENERATED ALWAYS AS IDENTITY,
+  size integer NOT NULL,
+  keys text NOT NULL,
+  PRIMARY KEY (service, direction, relation, generation)
 );
--- Changes received while the copy runs: durable, so that the log need not be kept.
+-- Changes received while the copy runs: durable, so that the log need not be kept. Without an end position: pieces of a transaction whose
+-- last has not come; a restart receives it whole again.
 CREATE TABLE IF NOT EXISTS dbps.spool (
   service text NOT NULL,
   direction text NOT NULL,
-  seq bigint NOT NULL,
-  end_position text NOT NULL,
+  seq bigint GENERATED ALWAYS AS IDENTITY,
+  end_position text,
   payload bytea NOT NULL,
   PRIMARY KEY (service, direction, seq)
 );
@@ -232,7 +237,7 @@ export class PostgresControl implements Control {
     if (!(await this.isInstalled())) return { heal: 0, changed: 0 };
     const [row] = await this.pool.query<{ heal: string; changed: string }>(
       `SELECT (SELECT count(*) FROM dbps.heal_key WHERE service = $1) AS heal,
-              (SELECT count(*) FROM dbps.changed_key WHERE service = $1 AND direction = $2) AS changed`,
+              (SELECT coalesce(sum(size), 0) FROM dbps.changed_key WHERE service = $1 AND direction = $2) AS changed`,
       [service, direction],
     );
     return { heal: Number(row?.heal ?? 0), changed: Number(row?.changed ?? 0) };

@@ -94,6 +94,15 @@ export function describeError(error: unknown): DbpsError | null {
   return null;
 }
 
+/** For roles whose callers decide by error codes whether waiting may help: what the driver throws leaves as one of dbps's errors. */
+export async function described<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw describeError(error) ?? error;
+  }
+}
+
 interface Rule {
   readonly code: string;
   readonly hint: string;
@@ -117,6 +126,8 @@ const RULES: readonly (readonly [RegExp, Rule])[] = [
   [/^53/, { code: 'DBPS_E408', hint: 'make room on the server, then run the same command again' }],
   [/^58030$/, { code: 'DBPS_E408', hint: 'the server could not read or write a file: see its log' }],
   [/^57P0[123]$|^08/, { code: 'DBPS_E409', hint: 'when the server is back, run the same command again' }],
+  // A deadlock or serialisation failure: the same transaction may succeed the next time.
+  [/^40/, { code: 'DBPS_E415', hint: 'dbps doctor lists long transactions; then run the command again' }],
   [/^25006$/, { code: 'DBPS_E413', hint: 'name the primary, not a replica' }],
   [
     /^55P03$|^57014$|^25P0[34]$/,

@@ -89,7 +89,11 @@ export class PostgresCopyWriter {
       await client.query(
         `DELETE FROM ${quoteRelation(map.target)} WHERE ${keysCondition(keys, keyOn(map, 'target'))}`,
       );
-      await copyIn(client, map, reader);
+      const { position } = await copyIn(client, map, reader);
+      await client.query(
+        "UPDATE dbps.checkpoint SET heal_position = $2 WHERE service = $1 AND direction = 'forward'",
+        [this.owner.service, position],
+      );
       await client.query(
         'DELETE FROM dbps.heal_key WHERE service = $1 AND relation = $2 AND key = ANY ($3::jsonb[])',
         [this.owner.service, map.source, keys.map((key) => JSON.stringify(key))],

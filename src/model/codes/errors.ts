@@ -262,6 +262,76 @@ export const ERRORS = {
     example: 'the answer to the commit of orders was lost, and the database does not answer',
     fix: 'Run it again when the database is back: the ownership row says what became of it, and dbps goes on from there.',
   },
+  DBPS_E351: {
+    title: 'a replication slot cannot be used',
+    meaning:
+      'The slot of a service is missing, was invalidated by the server, or does not belong to its publication. Changes since then are gone from the log. A slot made again under the same name would skip them silently, so dbps does not make one.',
+    example: 'replication slot dbps_orders_5a1f09c2_fwd cannot be used: the server has given up its log',
+    fix: 'Go one phase back and forward again: capture begins anew and the relations are copied again. Raise max_slot_wal_keep_size if the server gave up the log.',
+  },
+  DBPS_E352: {
+    title: 'going on would skip changes',
+    meaning:
+      'The slot has been confirmed beyond the checkpoint in the other database, which happens when that database was restored from a backup or failed over to a replica that was behind. The server would start later than asked, without a word.',
+    example:
+      'orders (forward) would skip changes: its checkpoint is 0/2AF6C288, slot dbps_orders_5a1f09c2_fwd has been confirmed up to 0/2AFE63A8',
+    fix: 'Copy the service again, or verify it in full and repair what differs.',
+  },
+  DBPS_E353: {
+    title: 'the checkpoint belongs to another source',
+    meaning:
+      'The system identifier, timeline, database, slot or nonce recorded with the checkpoint is not that of the server that answers now: another server, a restored backup, a failover, or capture made anew. Positions of one log mean nothing in another.',
+    example: 'the checkpoint of orders (forward) belongs to another source: timeline was 1, is 2',
+    fix: 'Point the connection at the server that was captured, or copy the service again.',
+  },
+  DBPS_E354: {
+    title: 'a relation is not what was planned',
+    meaning:
+      'The change log or the catalogue shows a column, type, name, key or partition that the plan does not have. Applying would fill wrong columns or lose values, so the stream stops at that transaction.',
+    example: 'public.orders is not what was planned: column "note" is not in the plan',
+    fix: 'dbps plan diff shows the difference; dbps migrate resume --apply-ddl carries additive changes over, anything else needs a new plan and copy.',
+  },
+  DBPS_E355: {
+    title: 'a relation cannot be captured',
+    meaning:
+      'Its replica identity is not the key that identifies its rows. Publishing it would make the application’s own UPDATE and DELETE fail at once.',
+    example: 'public.audit cannot be captured: its replica identity is (), its rows are identified by (id)',
+    fix: 'ALTER TABLE … REPLICA IDENTITY USING INDEX …, or REPLICA IDENTITY FULL where there is a primary key.',
+  },
+  DBPS_E356: {
+    title: 'the checkpoint was moved by somebody else',
+    meaning:
+      'Every batch moves the checkpoint by compare-and-set in its own transaction. It was not where this process left it: a second applier, or the database was restored. Nothing was written.',
+    example: 'the checkpoint of orders (forward) is not at 0/1A2B3C4 any more',
+    fix: 'dbps status shows who holds the service. If its database was restored, copy the service again.',
+  },
+  DBPS_E357: {
+    title: 'a row that was updated is missing on the other side',
+    meaning:
+      'After convergence both sides hold the same rows, so an update must find its row. It did not: somebody removed it there, or it was lost. The batch was rolled back.',
+    example: 'public.orders has no row id = 4711, which was updated on the other side',
+    fix: 'dbps verify finds every difference and writes repair SQL; then resume.',
+  },
+  DBPS_E358: {
+    title: 'a publication of this name is somebody else’s',
+    meaning: 'dbps marks what it makes. A publication with the name it would use is there without that mark.',
+    example: 'publication dbps_orders_5a1f09c2_fwd is there but was not made by dbps',
+    fix: 'Drop or rename it.',
+  },
+  DBPS_E430: {
+    title: 'the change stream was lost',
+    meaning:
+      'The replication connection ended. Nothing is lost: what was not acknowledged is sent again, and streaming goes on from the checkpoint as soon as the server answers.',
+    example: 'the change stream from postgres://dbps:***@db:5432/shop was lost',
+    fix: 'Nothing, if it comes back. Otherwise check the server, the network, and wal_sender_timeout.',
+  },
+  DBPS_E510: {
+    title: 'the other side did not catch up in time',
+    meaning:
+      'A marker row was written to one database and had not been applied in the other by the deadline.',
+    example: 'the other side did not catch up in time: the marker row has not arrived',
+    fix: 'dbps status shows the lag and whether the stream is running; try again when it is low.',
+  },
   DBPS_E901: {
     title: 'a bug in dbps',
     meaning:

@@ -1,0 +1,247 @@
+/**
+ * Applies batches of changes: one target transaction a batch, which first locks the epoch, then moves the checkpoint by compare-and-set
+ * (that row's change is also the mark by which the opposite direction knows it as dbps's own), then writes net changes window by
+ * window, then the keys of what changed. A transaction of any size passes through in windows, so that memory stays flat.
+ */
+import type pg from 'pg';
+import type { ConnectionTarget } from '../../model/connection-target.js';
+import { RefusedError } from '../../model/errors.js';
+import type {
+  ApplyBatch,
+  ApplyOutcome,
+  Change,
+  Key,
+  Ownership,
+  Position,
+  RelationMap,
+  StreamIdentity,
+} from '../engine.js';
+import { lockEpoch, openSession } from './postgres-connection.js';
+import { BULK_SETTINGS } from './postgres-copy-sessions.js';
+import type { ChangedKeys, HealKeys } from './postgres-key-set.js';
+import { canMerge, keyPlaces, keyText, MergeWindow } from './postgres-sink-merge.js';
+import { readTargetTable, type TargetTable } from './postgres-sink-table.js';
+import { WindowWriter } from './postgres-sink-window.js';
+
+/** Changes of one window; also the bound of what an unmerged retry repeats. */
+const WINDOW_CHANGES = 10_000;
+
+export interface ApplierOptions {
+  readonly target: ConnectionTarget;
+  readonly stream: StreamIdentity;
+  readonly owner: Ownership;
+  readonly maps: readonly RelationMap[];
+  readonly heal: HealKeys;
+  readonly changed: ChangedKeys;
+}
+
+/** A session for applying: what is committed is on disk, row security fails loudly, triggers and keys are off where that can be had. */
+export async function openApplySession(target: ConnectionTarget, owner: Ownership): Promise<pg.Client> {
+  const session = await openSession(target, {
+    applicationName: `dbps ${owner.service} apply`,
+    settings: { ...BULK_SETTINGS, synchronous_commit: 'on', work_mem: '64MB' },
+  });
+  // Needs a grant; without it the fence part keeps triggers and foreign keys away from the side that is not the owner.
+  await session.query('SET session_replication_role = replica').catch(() => undefined);
+  return session;
+}
+
+export class PostgresApplier {
+  readonly #options: ApplierOptions;
+  readonly #client: pg.Client;
+  readonly #writer: WindowWriter;
+  readonly #places: ReadonlyMap<RelationMap, readonly number[]>;
+  #applied: Position;
+  #received: Position;
+
+  private constructor(
+    options: ApplierOptions,
+    client: pg.Client,
+    tables: ReadonlyMap<RelationMap, TargetTable>,
+    at: { readonly applied: Position; readonly received: Position },
+  ) {
+    this.#options = options;
+    this.#client = client;
+    this.#writer = new WindowWriter(client, tables, {
+      add: (map, keys) => options.heal.addWith(client, map, keys),
+    });
+    this.#places = new Map(options.maps.map((map) => [map, keyPlaces(map)]));
+    this.#applied = at.applied;
+    this.#received = at.received;
+  }
+
+  static async open(
+    options: ApplierOptions,
+    at: { readonly applied: Position; readonly received: Position },
+  ): Promise<PostgresApplier> {
+    const client = await openApplySession(options.target, options.owner);
+    try {
+      const tables = new Map<RelationMap, TargetTable>();
+      for (const map of options.maps) tables.set(map, await readTargetTable(client, map));
+      return new PostgresApplier(options, client, tables, at);
+    } catch (error) {
+      await client.end();
+      throw error;
+    }
+  }
+
+  get client(): pg.Client {
+    return this.#client;
+  }
+
+  async apply(batch: ApplyBatch): Promise<ApplyOutcome> {
+    this.#writer.statements = 0;
+    this.#writer.wasUnmerged = false;
+    return this.transaction(async () => {
+      let end = batch.end;
+      await this.#move(end, batch.spooled !== undefined);
+      let changes = 0;
+      let window = new MergeWindow();
+      let keys = new ChangedBatch(this.#places);
+      const flush = async () => {
+        await this.#writer.writeWindow(window, batch.isConverged);
+        window = new MergeWindow();
+        for (const [map, list] of keys.relations)
+          await this.#options.changed.addWith(this.#client, map, list);
+        keys = new ChangedBatch(this.#places);
+      };
+      for await (const transaction of batch.transactions) {
+        if (!transaction.isOwn) {
+          for (const change of transaction.changes) {
+            changes++;
+            if (canMerge(change)) {
+              window.add(change);
+              keys.add(change);
+              if (window.changes.length >= WINDOW_CHANGES) await flush();
+            } else {
+              await flush();
+              await this.#writer.writeSingle(change, batch.isConverged);
+              keys.add(change);
+            }
+          }
+        }
+        if (transaction.last) end = transaction.end;
+      }
+      await flush();
+      if (batch.end === null) {
+        if (end === null) throw new RangeError('a batch without the last piece of its transaction');
+        await this.#move(end, batch.spooled !== undefined);
+      }
+      if (batch.spooled !== undefined)
+        await this.#client.query(
+          'DELETE FROM dbps.spool WHERE service = $1 AND direction = $2 AND seq <= $3',
+          [this.#options.stream.service, this.#options.stream.direction, batch.spooled.through],
+        );
+      return { changes, statements: this.#writer.statements, wasUnmerged: this.#writer.wasUnmerged };
+    });
+  }
+
+  /** An idle position: nothing to apply, but the log before it need not be kept. */
+  async advance(position: Position): Promise<void> {
+    await this.transaction(() => this.#move(position, false));
+  }
+
+  /** One of dbps's own transactions. After a failure the positions in memory are the last committed ones. */
+  async transaction<T>(work: () => Promise<T>): Promise<T> {
+    const before = { applied: this.#applied, received: this.#received };
+    await this.#client.query('BEGIN');
+    try {
+      await lockEpoch(this.#client, this.#options.owner);
+      const result = await work();
+      await this.#client.query('COMMIT');
+      return result;
+    } catch (error) {
+      this.#applied = before.applied;
+      this.#received = before.received;
+      await this.#client.query('ROLLBACK').catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /**
+   * The mark and the checkpoint. Whoever else has moved it since is a second applier, or the database was restored: nothing is written then.
+   * `null` marks the transaction and leaves the position where it is.
+   */
+  async #move(position: Position | null, isSpooled: boolean): Promise<void> {
+    const applied = position ?? this.#applied;
+    // What is applied from the spool had been received before.
+    const received = position === null || isSpooled ? this.#received : position;
+    await this.#set(applied, received);
+  }
+
+  /** Durable without being applied; null: pieces of a transaction whose end has not come. */
+  async receive(received: Position | null): Promise<void> {
+    await this.#set(this.#applied, received ?? this.#received);
+  }
+
+  async #set(applied: Position, received: Position): Promise<void> {
+    const { stream, owner } = this.#options;
+    const { rowCount } = await this.#client.query({
+      name: 'dbps_checkpoint',
+      text: `UPDATE dbps.checkpoint SET applied = $4, received = $5, mark = mark + 1, updated_at = clock_timestamp()
+              WHERE service = $1 AND direction = $2 AND epoch = $3 AND applied = $6 AND received = $7`,
+      values: [
+        stream.service,
+        stream.direction,
+        owner.epoch,
+        applied,
+        received,
+        this.#applied,
+        this.#received,
+      ],
+    });
+    if (rowCount !== 1)
+      throw new RefusedError({
+        code: 'DBPS_E356',
+        message: `the checkpoint of ${stream.service} (${stream.direction}) is not at ${this.#applied} any more: somebody else moved it, or the database was restored`,
+        hint: `dbps status ${stream.service}`,
+      });
+    this.#applied = applied;
+    this.#received = received;
+  }
+
+  async close(): Promise<void> {
+    await this.#client.end().catch(() => undefined);
+  }
+}
+
+/** Keys touched since the last flush, old and new, each once. */
+class ChangedBatch {
+  readonly #keys = new Map<RelationMap, Map<string, Key>>();
+
+  constructor(readonly places: ReadonlyMap<RelationMap, readonly number[]>) {}
+
+  add(change: Change): void {
+    switch (change.kind) {
+      case 'truncate':
+        for (const map of change.maps) this.#put(map, []);
+        return;
+      case 'delete':
+        this.#put(change.map, change.key);
+        return;
+      case 'update':
+        if (change.oldKey !== null) this.#put(change.map, change.oldKey);
+        break;
+      case 'insert':
+        break;
+    }
+    const places = this.places.get(change.map) ?? [];
+    this.#put(
+      change.map,
+      places.map((place) => change.values[place] as string),
+    );
+  }
+
+  get relations(): readonly (readonly [RelationMap, readonly Key[]])[] {
+    return [...this.#keys].map(([map, keys]) => [map, [...keys.values()]]);
+  }
+
+  #put(map: RelationMap, key: Key): void {
+    let keys = this.#keys.get(map);
+    if (keys === undefined) {
+      keys = new Map<string, Key>();
+      this.#keys.set(map, keys);
+    }
+    keys.set(key.length === 0 ? '' : keyText(key), key);
+  }
+}

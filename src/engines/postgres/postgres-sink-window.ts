@@ -1,0 +1,240 @@
+/**
+ * Writes one window of net changes (or one change that cannot be merged) inside a transaction that the caller has opened. Rows travel
+ * as one array a column; statements are prepared once for each shape of row.
+ */
+import pg from 'pg';
+import { RefusedError } from '../../model/errors.js';
+import { UNCHANGED, type Change, type Key, type RelationMap, type Value } from '../engine.js';
+import { arrayLiteral } from './postgres-array-literal.js';
+import { MergeWindow, type NetRelation } from './postgres-sink-merge.js';
+import {
+  clearIdentitySql,
+  deleteSql,
+  missingSql,
+  presentColumns,
+  rekeySql,
+  replacesRows,
+  updateSql,
+  upsertSql,
+  type TargetTable,
+} from './postgres-sink-table.js';
+import { quoteRelation } from './postgres-sql.js';
+
+/** Until convergence a row that the copy has not brought yet, or that moved, is fetched again. */
+export interface HealSink {
+  add(map: RelationMap, keys: readonly Key[]): Promise<void>;
+}
+
+const UNIQUE_VIOLATION = '23505';
+const EXCLUSION_VIOLATION = '23P01';
+
+export class WindowWriter {
+  statements = 0;
+  wasUnmerged = false;
+  readonly #prepared = new Map<string, { name: string; text: string }>();
+
+  constructor(
+    readonly client: pg.Client,
+    readonly tables: ReadonlyMap<RelationMap, TargetTable>,
+    readonly heal: HealSink,
+  ) {}
+
+  /**
+   * Net changes; on a unique or exclusion violation the window is taken back and its changes are applied one by one, in source order: a
+   * swap of unique values has no merged form (H11).
+   */
+  async writeWindow(window: MergeWindow, isConverged: boolean): Promise<void> {
+    if (window.changes.length === 0) return;
+    await this.client.query('SAVEPOINT dbps_window');
+    try {
+      for (const relation of window.relations) await this.#writeNet(relation, isConverged);
+    } catch (error) {
+      if (!isCollision(error) || window.changes.length === 1) throw error;
+      await this.client.query('ROLLBACK TO SAVEPOINT dbps_window');
+      this.wasUnmerged = true;
+      for (const change of window.changes) {
+        const single = new MergeWindow();
+        single.add(change);
+        for (const relation of single.relations) await this.#writeNet(relation, isConverged);
+      }
+    }
+    await this.client.query('RELEASE SAVEPOINT dbps_window');
+  }
+
+  /** A key change or a TRUNCATE: what ends a window. */
+  async writeSingle(change: Change, isConverged: boolean): Promise<void> {
+    if (change.kind === 'truncate') return this.#truncate(change);
+    if (change.kind !== 'update' || change.oldKey === null)
+      throw new RangeError('this change belongs in a window');
+    const table = this.#table(change.map);
+    const { oldKey, values } = change;
+    const newKey = table.key.map((place) => values[place] as string);
+    if (isConverged) {
+      const present = presentColumns(values);
+      const found = await this.#run(`rekey ${present.join()}`, table, () => rekeySql(table, present), [
+        ...this.#arrays(table, present, [values]),
+        ...this.#keyArrays(table, [oldKey]),
+      ]);
+      if (found !== 1) throw lost(change.map, oldKey);
+      return;
+    }
+    // The old row may be a newer one by now, and the new row may have been copied already: both go, and come back by replay.
+    await this.#deleteKeys(table, [oldKey, newKey]);
+    if (values.includes(UNCHANGED)) await this.heal.add(change.map, [newKey]);
+    else await this.#upsert(table, [values]);
+  }
+
+  async #writeNet(relation: NetRelation, isConverged: boolean): Promise<void> {
+    const table = this.#table(relation.map);
+    const deletes: Key[] = [];
+    const upserts = new Map<string, (readonly Value[])[]>();
+    const updates = new Map<string, (readonly Value[])[]>();
+    const whole: (readonly Value[])[] = [];
+    for (const row of relation.rows.values()) {
+      if (row.kind === 'delete') {
+        deletes.push(row.key);
+        continue;
+      }
+      if (row.kind === 'upsert' && !row.values.includes(UNCHANGED)) {
+        whole.push(row.values);
+        continue;
+      }
+      const groups = row.kind === 'upsert' ? upserts : updates;
+      const shape = presentColumns(row.values).join();
+      const group = groups.get(shape);
+      if (group === undefined) groups.set(shape, [row.values]);
+      else group.push(row.values);
+    }
+    // Deletes first: they free unique values that the rows after them take.
+    if (deletes.length > 0) await this.#deleteKeys(table, deletes);
+    for (const rows of updates.values()) await this.#update(table, rows, isConverged);
+    if (whole.length > 0) await this.#upsert(table, whole);
+    for (const rows of upserts.values()) await this.#upsert(table, rows);
+  }
+
+  async #upsert(table: TargetTable, rows: readonly (readonly Value[])[]): Promise<void> {
+    const present = presentColumns(rows[0] as readonly Value[]);
+    const arrays = this.#arrays(table, present, rows);
+    const clear = replacesRows(table) ? clearIdentitySql(table, present) : null;
+    if (clear !== null) await this.#run(`clear ${present.join()}`, table, () => clear, arrays);
+    await this.#run(`upsert ${present.join()}`, table, () => upsertSql(table, present), arrays);
+  }
+
+  async #update(
+    table: TargetTable,
+    rows: readonly (readonly Value[])[],
+    isConverged: boolean,
+  ): Promise<void> {
+    const present = presentColumns(rows[0] as readonly Value[]);
+    const keys = rows.map((row) => table.key.map((place) => row[place] as string));
+    const arrays = this.#arrays(table, present, rows);
+    const shape = present.join();
+    let found = 0;
+    if (replacesRows(table))
+      found = await this.#run(`rekey ${shape}`, table, () => rekeySql(table, present), [
+        ...arrays,
+        ...this.#keyArrays(table, keys),
+      ]);
+    // With nothing but the key in the log there is nothing to set.
+    else if (present.length > table.key.length)
+      found = await this.#run(`update ${shape}`, table, () => updateSql(table, present), arrays);
+    if (found === rows.length) return;
+    const missing = await this.#missing(table, keys);
+    if (missing.length === 0) return;
+    if (isConverged) throw lost(table.map, missing[0] as Key);
+    await this.heal.add(table.map, missing);
+  }
+
+  async #deleteKeys(table: TargetTable, keys: readonly Key[]): Promise<void> {
+    await this.#run('delete', table, () => deleteSql(table), this.#keyArrays(table, keys));
+  }
+
+  async #missing(table: TargetTable, keys: readonly Key[]): Promise<readonly Key[]> {
+    this.statements++;
+    const { rows } = await this.client.query<{ n: string }>(missingSql(table), this.#keyArrays(table, keys));
+    return rows.map((row) => keys[Number(row.n) - 1] as Key);
+  }
+
+  async #truncate(change: Extract<Change, { kind: 'truncate' }>): Promise<void> {
+    const names = change.leaves.map((leaf) => {
+      const map = change.maps.find((candidate) => candidate.source === leaf);
+      if (map !== undefined) return this.#table(map).name;
+      for (const candidate of change.maps) {
+        const table = this.#table(candidate);
+        const name = table.leaves.get(leaf);
+        if (name !== undefined) return `ONLY ${name}`;
+        // A child that travels with its parent by inheritance has no place of its own here.
+        if (candidate.leaves.includes(leaf) && table.leaves.size === 0)
+          return `ONLY ${quoteRelation(candidate.target)}`;
+      }
+      throw new RefusedError({
+        code: 'DBPS_E354',
+        message: `${leaf} was truncated, and the other side has no partition of that name`,
+        hint: 'dbps plan diff',
+      });
+    });
+    this.statements++;
+    await this.client.query('SAVEPOINT dbps_truncate');
+    try {
+      await this.client.query(`TRUNCATE ${names.join(', ')}`);
+    } catch (error) {
+      // Referenced by a foreign key of a relation that stays: rows can be deleted where TRUNCATE is refused.
+      if (!(error instanceof pg.DatabaseError && error.code === '0A000')) throw error;
+      await this.client.query('ROLLBACK TO SAVEPOINT dbps_truncate');
+      for (const name of names) await this.client.query(`DELETE FROM ${name}`);
+    }
+    await this.client.query('RELEASE SAVEPOINT dbps_truncate');
+  }
+
+  #table(map: RelationMap): TargetTable {
+    const table = this.tables.get(map);
+    if (table === undefined) throw new RangeError(`${map.source} is not part of this sink`);
+    return table;
+  }
+
+  #arrays(table: TargetTable, present: readonly number[], rows: readonly (readonly Value[])[]): string[] {
+    return present.map((place) =>
+      arrayLiteral(
+        rows.map((row) => row[place] as string | null),
+        table.columns[place]?.isPlain === true,
+      ),
+    );
+  }
+
+  #keyArrays(table: TargetTable, keys: readonly Key[]): string[] {
+    return table.key.map((place, i) =>
+      arrayLiteral(
+        keys.map((key) => key[i] as string),
+        table.columns[place]?.isPlain === true,
+      ),
+    );
+  }
+
+  /** @returns rows written. Prepared under a name of its own for each table and shape. */
+  async #run(shape: string, table: TargetTable, sql: () => string, values: string[]): Promise<number> {
+    const id = `${shape} ${table.name}`;
+    let prepared = this.#prepared.get(id);
+    if (prepared === undefined) {
+      prepared = { name: `dbps_${this.#prepared.size}`, text: sql() };
+      this.#prepared.set(id, prepared);
+    }
+    this.statements++;
+    const { rowCount } = await this.client.query({ ...prepared, values });
+    return rowCount ?? 0;
+  }
+}
+
+export function isCollision(error: unknown): boolean {
+  return (
+    error instanceof pg.DatabaseError &&
+    (error.code === UNIQUE_VIOLATION || error.code === EXCLUSION_VIOLATION)
+  );
+}
+
+function lost(map: RelationMap, key: Key): RefusedError {
+  return new RefusedError({
+    code: 'DBPS_E357',
+    message: `${map.target} has no row ${map.key.join(', ')} = ${key.join(', ')}, which was updated on the other side`,
+    hint: 'dbps verify --full; the row was removed by somebody else, or lost',
+  });
+}
