@@ -64,11 +64,15 @@ export class RelationComparison {
     if (!isEqual) this.suspects.push(range);
   }
 
-  /** After the other side has caught up: most ranges were only in flight. Row by row what is left. */
-  async recheck(ranges: readonly Chunk[]): Promise<void> {
+  /**
+   * After the other side has caught up: most ranges were only in flight. Row by row what is left.
+   * @returns true when in the end everything was equal.
+   */
+  async recheck(ranges: readonly Chunk[]): Promise<boolean> {
+    const before = this.#differing + this.unsettled;
     let candidates: Key[] = [];
     for (const range of ranges) {
-      if (this.#isEnough()) return;
+      if (this.#isEnough()) return false;
       if ((await this.#hashBoth(range)).isEqual) {
         this.rechecked++;
         continue;
@@ -85,6 +89,7 @@ export class RelationComparison {
       }
     }
     if (candidates.length > 0) await this.settleKeys(candidates);
+    return this.#differing + this.unsettled === before;
   }
 
   async settleKeys(keys: readonly Key[]): Promise<Settled> {

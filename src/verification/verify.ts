@@ -3,7 +3,7 @@
  * verified. Hashes are made on the servers, on both at once; only what differs is looked at more closely, and only what neither lag nor a
  * write in between explains is called different. What was not compared is always said.
  */
-import type { Chunk } from '../engines/engine.js';
+import type { Chunk, Key } from '../engines/engine.js';
 import type { VerifiedRelation, VerifyResult } from '../model/verification.js';
 import { KEYS_AT_ONCE, RelationComparison } from './compare-relation.js';
 import { compareShape } from './compare-shape.js';
@@ -110,9 +110,9 @@ async function compareAll(
   const suspicious = comparisons.filter((comparison) => comparison.suspects.length > 0);
   if (suspicious.length > 0) {
     await input.barrier();
-    await forEachParallel(suspicious, input.jobs, input.signal, (comparison) =>
-      comparison.recheck(comparison.suspects),
-    );
+    await forEachParallel(suspicious, input.jobs, input.signal, async (comparison) => {
+      await comparison.recheck(comparison.suspects);
+    });
   }
   const results: VerifiedRelation[] = [];
   for (const comparison of comparisons) results.push(await comparison.result());
@@ -145,20 +145,31 @@ async function verifyChanged(comparison: RelationComparison, changed: ChangedKey
   for (;;) {
     // What stays in the set (different, unsettled, or the caller may not write) comes again: ask for that many more.
     const taken = await changed.take(map, KEYS_AT_ONCE + seen.size);
-    const keys = taken.filter((key) => !seen.has(JSON.stringify(key)));
-    if (keys.length === 0) return;
-    comparison.chunks++;
-    comparison.rows += keys.length;
-    const settled = await comparison.settleKeys(keys);
-    if (changed.remove !== undefined && settled.equal.length > 0) {
-      await changed.remove(map, settled.equal);
-      for (const key of [...settled.different, ...settled.unsettled]) seen.add(JSON.stringify(key));
-    } else {
-      for (const key of keys) seen.add(JSON.stringify(key));
+    const fresh = taken.filter((key) => !seen.has(JSON.stringify(key)));
+    if (fresh.length === 0) return;
+    const wholes = fresh.filter((key) => key.length === 0);
+    const keys = fresh.filter((key) => key.length > 0);
+    const equal: Key[] = [];
+    if (wholes.length > 0 && (await isWholeEqual(comparison))) equal.push(...wholes);
+    if (keys.length > 0) {
+      comparison.chunks++;
+      comparison.rows += keys.length;
+      equal.push(...(await comparison.settleKeys(keys)).equal);
     }
+    const isGone = new Set(changed.remove === undefined ? [] : equal.map((key) => JSON.stringify(key)));
+    if (equal.length > 0) await changed.remove?.(map, equal);
+    for (const key of fresh.map((k) => JSON.stringify(k))) if (!isGone.has(key)) seen.add(key);
     // Writers may add keys as fast as they are verified: those of this batch were all there was at the start.
-    if (keys.length < KEYS_AT_ONCE) return;
+    if (fresh.length < KEYS_AT_ONCE) return;
   }
+}
+
+/** A truncate names no key: an empty one stands in the set for the relation as a whole. */
+async function isWholeEqual(comparison: RelationComparison): Promise<boolean> {
+  for (const range of await comparison.ranges()) await comparison.compareRange(range);
+  if (comparison.suspects.length === 0) return true;
+  await comparison.input.barrier();
+  return comparison.recheck(comparison.suspects.splice(0));
 }
 
 async function openComparisons(

@@ -151,6 +151,24 @@ describe('finds what differs', () => {
     expect(result.notCompared.map((n) => n.subject)).toContain('rows that did not change');
   });
 
+  test('changed: a truncated relation is compared as a whole', async () => {
+    await service.query('DELETE FROM orders WHERE id = 9');
+    let keys: Key[] = [[]];
+    const changed = {
+      size: async () => keys.length,
+      take: async (map: RelationMap) => (map.source === 'public.orders' ? keys : []),
+      remove: async (_: RelationMap, gone: readonly Key[]) => {
+        keys = keys.filter((key) => !gone.some((g) => JSON.stringify(g) === JSON.stringify(key)));
+      },
+    };
+    const result = await verifyService(input({ mode: 'changed', changed }));
+    expect(result.relations[1]).toMatchObject({ rows: 2000, differing: 1 });
+    expect(keys).toEqual([[]]);
+    await service.query('INSERT INTO orders SELECT 9, 10, repeat($$x$$, 2)');
+    expect((await verifyService(input({ mode: 'changed', changed }))).isEqual).toBe(true);
+    expect(keys).toEqual([]);
+  });
+
   test('orphans, the shape, and sequences that run out', async () => {
     const reference = {
       child: 'public.orders',
