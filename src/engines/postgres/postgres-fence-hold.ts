@@ -153,9 +153,13 @@ async function lockWriters(
 ): Promise<{ startedAt: number; attempts: number }> {
   const { options, relations } = input;
   const longest = Math.max(10, Math.min(options.lockTimeoutMs, Math.floor(deadlockTimeout * 0.8)));
-  // One statement, so that one statement_timeout covers tables and sequences together.
-  const locks = [lockTables(relations, 'SHARE ROW EXCLUSIVE'), ...sequences.map(lockSequence)];
-  const statement = `DO ${quoteLiteral(`BEGIN ${locks.map((sql) => `${sql};`).join(' ')} END`)}`;
+  // One statement, so that one statement_timeout covers tables and sequences together. Writers that draw a value by a column's default lock the
+  // table first, writers that call nextval before their INSERT the sequence first: the attempts take turns, or one of the two would never let us in.
+  const tables = [lockTables(relations, 'SHARE ROW EXCLUSIVE')];
+  const drawn = sequences.map(lockSequence);
+  const inOrder = (locks: readonly string[]) =>
+    `DO ${quoteLiteral(`BEGIN ${locks.map((sql) => `${sql};`).join(' ')} END`)}`;
+  const orders = [inOrder([...tables, ...drawn]), inOrder([...drawn, ...tables])];
   for (let attempt = 1; ; attempt++) {
     options.signal?.throwIfAborted();
     const patience = Math.min(longest, 100 * 2 ** (attempt - 1));
@@ -163,7 +167,7 @@ async function lockWriters(
     await client.query(`SET LOCAL statement_timeout = ${patience}`);
     const startedAt = performance.now();
     try {
-      await client.query(statement);
+      await client.query(orders[(attempt - 1) % 2] as string);
       return { startedAt, attempts: attempt };
     } catch (error) {
       if (!GIVE_WAY.has(codeOf(error) ?? '')) throw error;
