@@ -19,7 +19,7 @@ import * as catalogue from './mysql-catalogue.js';
 import type { MysqlQueryable } from './mysql-connection.js';
 import { flavorOf, normaliseType, versionNumber, type MysqlFlavor } from './mysql-flavor.js';
 import { readQualifiedNames, readTouchedRelations } from './mysql-names.js';
-import { quoteIdentifier } from './mysql-sql.js';
+import { quoteIdentifier, quoteRelation } from './mysql-sql.js';
 
 const SYSTEM = new Set(['mysql', 'information_schema', 'performance_schema', 'sys', 'dbps']);
 
@@ -97,11 +97,12 @@ export class MysqlIntrospector implements Introspector {
     );
     const grants = readGrants(await ask(catalogue.grantsSql, 2));
     const routines = readRoutines(
-      await ask(catalogue.routinesSql),
-      await ask(catalogue.eventsSql),
+      await this.#withDefinitions(await ask(catalogue.routinesSql), 'routine', options.signal),
+      await this.#withDefinitions(await ask(catalogue.eventsSql), 'event', options.signal),
       await ask(catalogue.parametersSql),
       known,
     );
+    const partitionClauses = await this.#partitionClauses([...rowsOf.partitions.keys()], options.signal);
     const unsupported: UnsupportedObject[] = [];
     const relations = tables
       .filter((row) => text(row, 'table_type') !== 'SEQUENCE')
@@ -132,10 +133,7 @@ export class MysqlIntrospector implements Introspector {
           rowSecurity: 'off',
           grants: [...(grants.get(id) ?? []), ...(grants.get(schema) ?? [])],
           partitionOf: undefined,
-          partitionBy:
-            partition === undefined
-              ? undefined
-              : `${text(partition, 'partition_method')} (${text(partition, 'partition_expression')})`,
+          partitionBy: partitionClauses.get(id),
           inherits: [],
           // Row images are full by setting, not by relation: capture checks binlog_row_image instead.
           replicaIdentity: { kind: 'full' },
@@ -160,6 +158,54 @@ export class MysqlIntrospector implements Introspector {
       });
     }
     return { ...base, relations, routines, unsupported };
+  }
+
+  /** information_schema shows partitions one by one; only SHOW CREATE has the clause as it can be written again. */
+  async #partitionClauses(
+    ids: readonly RelationId[],
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<RelationId, string>> {
+    const clauses = new Map<RelationId, string>();
+    for (const id of ids) {
+      signal?.throwIfAborted();
+      const [row] = await this.#session.query({ sql: `SHOW CREATE TABLE ${quoteRelation(id)}` });
+      const clause = /\bPARTITION BY\s+([\s\S]*?)\s*(?:\*\/)?\s*$/.exec(text(row ?? {}, 'create table'))?.[1];
+      if (clause !== undefined) clauses.set(id, clause.replace(/\s+/g, ' '));
+    }
+    return clauses;
+  }
+
+  async #withDefinitions(
+    rows: readonly Row[],
+    prefix: 'routine' | 'event',
+    signal?: AbortSignal,
+  ): Promise<readonly Row[]> {
+    const complete: Row[] = [];
+    for (const row of rows) {
+      signal?.throwIfAborted();
+      const kind =
+        prefix === 'event' ? 'EVENT' : text(row, 'routine_type') === 'PROCEDURE' ? 'PROCEDURE' : 'FUNCTION';
+      const statement = await this.#routineDefinition(
+        kind,
+        text(row, `${prefix}_schema`),
+        text(row, `${prefix}_name`),
+      );
+      complete.push({ ...row, statement });
+    }
+    return complete;
+  }
+
+  /** Complete statements, without the definer: that account need not exist elsewhere. Null where this user may not see the body. */
+  async #routineDefinition(
+    kind: 'PROCEDURE' | 'FUNCTION' | 'EVENT',
+    schema: string,
+    name: string,
+  ): Promise<string | null> {
+    const [row] = await this.#session.query({
+      sql: `SHOW CREATE ${kind} ${quoteRelation(relationId(schema, name))}`,
+    });
+    const sql = row?.[`create ${kind.toLowerCase()}`] ?? null;
+    return sql === null ? null : qualifyRoutine(sql, kind, schema, name);
   }
 
   async #schemas(wanted: readonly string[] | undefined): Promise<readonly string[]> {
@@ -339,8 +385,9 @@ function readTriggers(
       level: 'row',
       enabled: 'origin',
       definition:
-        `CREATE TRIGGER ${quoteIdentifier(text(row, 'trigger_name'))} ${text(row, 'action_timing')} ` +
-        `${text(row, 'event_manipulation')} ON ${quoteIdentifier(text(row, 'table_name'))} FOR EACH ROW ${body}`,
+        `CREATE TRIGGER ${quoteIdentifier(schema)}.${quoteIdentifier(text(row, 'trigger_name'))} ` +
+        `${text(row, 'action_timing')} ${text(row, 'event_manipulation')} ON ` +
+        `${quoteIdentifier(schema)}.${quoteIdentifier(text(row, 'table_name'))} FOR EACH ROW ${body}`,
       isInherited: false,
       ...touched,
     };
@@ -372,7 +419,7 @@ function readRoutines(
       signature: `(${(signatures.get(id) ?? []).join(', ')})`,
       returns: optional(row, 'dtd_identifier'),
       isSecurityDefiner: text(row, 'security_type') === 'DEFINER',
-      definition: body ?? '',
+      definition: text(row, 'statement'),
       ...readTouchedRelations(body ?? '', schema, known),
       // NULL: this user may not see the body. PREPARE: what it runs is only known when it runs.
       isOpaque: body === null || /\bPREPARE\b/i.test(body),
@@ -389,7 +436,7 @@ function readRoutines(
       kind: 'event',
       signature: '()',
       isSecurityDefiner: true,
-      definition: body,
+      definition: text(row, 'statement'),
       ...readTouchedRelations(body, schema, known),
       isOpaque: /\bPREPARE\b/i.test(body),
     };
@@ -411,6 +458,16 @@ function readGrants(rows: readonly Row[]): ReadonlyMap<string, readonly Grant[]>
     grants.set(key, [...(grants.get(key) ?? []), grant]);
   }
   return grants;
+}
+
+export function qualifyRoutine(sql: string, kind: string, schema: string, name: string): string {
+  const quoted = quoteIdentifier(name);
+  return sql
+    .replace(
+      /^CREATE\s+(?:OR REPLACE\s+)?(?:DEFINER=(?:`(?:[^`]|``)*`|'[^']*'|\S+?)(?:@(?:`(?:[^`]|``)*`|'[^']*'|\S+))?\s+)?/i,
+      'CREATE ',
+    )
+    .replace(`${kind} ${quoted}`, () => `${kind} ${quoteIdentifier(schema)}.${quoted}`);
 }
 
 function tableOptions(row: Row): readonly string[] {
