@@ -95,6 +95,12 @@ export const ERRORS = {
     example: 'orders: schema public cannot become "sales", which the service already takes from the source',
     fix: 'Choose another target.schema, or leave it out to keep the names as they are.',
   },
+  DBPS_E225: {
+    title: 'no services yet',
+    meaning: 'A plan needs to know which service owns what, and dbps.yaml does not say it.',
+    example: 'dbps.yaml has no services yet',
+    fix: 'dbps analyze --write puts its proposal there; or write services: yourself.',
+  },
   DBPS_E301: {
     title: 'the lease is held by another runner, or was taken over',
     meaning:

@@ -1,0 +1,136 @@
+/** dbps.yaml + the shared database as it is now → plan; saved plans, and how they differ. */
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import type { Config } from '../config/config.js';
+import { ConfigError, UsageError } from '../model/errors.js';
+import type { Plan } from '../model/plan.js';
+import type { Boundaries } from '../planning/boundaries.js';
+import { hashPlan, makePlan } from '../planning/make-plan.js';
+import { comparePlans, type PlanDifference } from '../planning/plan-diff.js';
+import { openReadOnly } from './databases.js';
+
+export interface PlanOptions {
+  /** ISO 8601; no part of the plan's hash. */
+  readonly createdAt: string;
+  readonly signal?: AbortSignal;
+}
+
+/** Where `dbps plan` writes and every later command reads, unless told otherwise. */
+export const defaultPlanFile = (config: Pick<Config, 'directory'>): string =>
+  path.join(config.directory, 'dbps', 'plan.json');
+
+export function boundariesOf(config: Config): Boundaries {
+  return {
+    defaultSchema: config.source.defaultSchema,
+    exclude: config.source.exclude,
+    services: config.services.map((service) => ({
+      name: service.name,
+      location: service.location,
+      relations: service.relations,
+      targetEngine: service.target?.engine ?? config.source.engine,
+      targetSchema: service.target?.schema ?? null,
+    })),
+    shared: config.shared,
+    references: config.references,
+  };
+}
+
+/** @throws ConfigError with file and line when dbps.yaml does not fit the database. */
+export async function planSplit(config: Config, options: PlanOptions): Promise<Plan> {
+  if (config.services.length === 0)
+    throw new ConfigError({
+      code: 'DBPS_E225',
+      message: 'dbps.yaml has no services yet',
+      hint: 'dbps analyze --write proposes them',
+      location: { file: config.file, line: 1 },
+    });
+  const database = await openReadOnly(config.source.target(), options.signal);
+  try {
+    const schema = await database.introspector.read({
+      ...(config.source.schemas !== undefined && { schemas: config.source.schemas }),
+      ...(options.signal !== undefined && { signal: options.signal }),
+    });
+    return makePlan(schema, boundariesOf(config), options.createdAt);
+  } finally {
+    await database.close();
+  }
+}
+
+/** Pretty-printed, so that a plan can be read and committed. */
+export async function writePlan(file: string, plan: Plan): Promise<void> {
+  try {
+    await fs.mkdir(path.dirname(file), { recursive: true });
+    // Whole or not at all: a later command must not read half a plan.
+    await fs.writeFile(`${file}.tmp`, `${JSON.stringify(plan, null, 2)}\n`);
+    await fs.rename(`${file}.tmp`, file);
+  } catch (cause) {
+    throw new UsageError({
+      code: 'DBPS_E105',
+      message: `cannot write ${file}: ${(cause as NodeJS.ErrnoException).code ?? String(cause)}`,
+      hint: 'check the folder and its permissions',
+      cause,
+    });
+  }
+}
+
+/** @throws UsageError when the file is missing, is no plan, or was changed by hand (its hash no longer fits). */
+export async function loadPlan(file: string): Promise<Plan> {
+  const refuse = (message: string, cause?: unknown): never => {
+    throw new UsageError({
+      code: 'DBPS_E108',
+      message,
+      hint: 'dbps plan',
+      ...(cause !== undefined && { cause }),
+    });
+  };
+  let text: string;
+  try {
+    text = await fs.readFile(file, 'utf8');
+  } catch (cause) {
+    return refuse(`there is no plan at ${file}`, cause);
+  }
+  let plan: Plan;
+  try {
+    plan = JSON.parse(text) as Plan;
+  } catch (cause) {
+    return refuse(`${file} is not a plan`, cause);
+  }
+  if (plan.version !== 1 || !Array.isArray(plan.services))
+    return refuse(`${file} is not a plan of this version`);
+  const { hash, ...rest } = plan;
+  if (hashPlan(rest) !== hash)
+    return refuse(`${file} was changed after it was written: its hash does not fit`);
+  return plan;
+}
+
+export interface PlanDiff {
+  readonly before: string;
+  /** null: the database and dbps.yaml no longer make a plan at all. */
+  readonly after: string | null;
+  readonly differences: readonly PlanDifference[];
+}
+
+export function diffPlans(before: Plan, after: Plan): PlanDiff {
+  return { before: before.hash, after: after.hash, differences: comparePlans(before, after) };
+}
+
+/** Drift: the saved plan against what dbps.yaml and the database would give now. */
+export async function diffPlanWithLive(
+  config: Config,
+  before: Plan,
+  options: PlanOptions,
+): Promise<PlanDiff> {
+  try {
+    return diffPlans(before, await planSplit(config, options));
+  } catch (error) {
+    // A relation that is in no service now is drift, not a mistake of whoever asks what has drifted.
+    if (!(error instanceof ConfigError) || !/^DBPS_E22[0-4]$/.test(error.code)) throw error;
+    return {
+      before: before.hash,
+      after: null,
+      differences: [
+        { service: null, object: 'dbps.yaml', what: 'changed', detail: error.message, effect: null },
+      ],
+    };
+  }
+}
