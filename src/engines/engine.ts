@@ -40,6 +40,10 @@ export interface Engine {
   open(target: ConnectionTarget, options: OpenOptions): Promise<Database>;
   /** A session that the server itself holds read-only *and* that lacks every mutating role. */
   openReadOnly(target: ConnectionTarget, options: OpenOptions): Promise<ReadOnlyDatabase>;
+  /** False when the server is there and the database is not. */
+  databaseExists(target: ConnectionTarget, options: OpenOptions): Promise<boolean>;
+  /** Needs the right to create databases only when there is something to create. @returns true when this call created it. */
+  createDatabaseIfMissing(target: ConnectionTarget, options: OpenOptions): Promise<boolean>;
   readonly ddl: Ddl;
   readonly dumpReader?: DumpReader;
   readonly statementReader?: StatementReader;

@@ -4,7 +4,9 @@ import type { EngineName } from '../model/database-schema.js';
 import type { Engine } from './engine.js';
 import { describeError as describePostgresError } from './postgres/postgres-errors.js';
 
-const LOADERS = {} as const satisfies Partial<Record<EngineName, () => Promise<Engine>>>;
+const LOADERS = {
+  postgres: async () => (await import('./postgres/postgres-engine.js')).postgresEngine,
+} as const satisfies Partial<Record<EngineName, () => Promise<Engine>>>;
 
 export const ENGINE_NAMES = Object.keys(LOADERS) as readonly EngineName[];
 
