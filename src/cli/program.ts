@@ -1,5 +1,7 @@
 /** The command tree. Declarations only: what a command needs is imported when it runs, so that --help answers at once. */
 import { Command, CommanderError } from 'commander';
+import { addDemo } from './commands/demo.js';
+import { addPlan } from './commands/plan.js';
 import { addDoctor } from './commands/doctor.js';
 import { addInit } from './commands/init.js';
 import { addExplain } from './commands/explain.js';
@@ -47,7 +49,9 @@ export function createProgram(version: string, bind: Bind, output?: ProgramOutpu
   program.configureHelp({ showGlobalOptions: true });
   addInit(program, bind);
   addDoctor(program, bind);
+  addPlan(program, bind);
   addExplain(program, bind);
+  addDemo(program, bind);
   addTopics(program, output);
   return program;
 }

