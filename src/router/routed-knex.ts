@@ -47,16 +47,9 @@ export function makeRoutedKnex(legacy: Knex, rider: Rider): Knex {
   // The only public way to a second knex over the same client class; its pool is never used.
   const routed = legacy.withUserParams({});
   const client = clientOf(routed);
-  client.runner = (builder) => new RoutedRunner(builder, client, rider) as unknown as Runner;
-  client.transaction = (...args) => clientOf(rider.owner()).transaction(...args);
-
-  const transaction = (
-    first?: TransactionWork<unknown> | Knex.TransactionConfig,
-    second?: Knex.TransactionConfig,
-  ) =>
-    typeof first === 'function'
-      ? rider.transaction(first, second)
-      : rider.owner().transaction(first ?? second);
+  route(client, rider);
+  const transaction = transactionOf(rider);
+  // What knex itself starts transactions with: batchInsert, transactionProvider.
   const { context } = routed as unknown as { context: Record<string, unknown> };
   context['transaction'] = transaction;
   Object.defineProperties(routed, {
@@ -74,6 +67,42 @@ export function makeRoutedKnex(legacy: Knex, rider: Rider): Knex {
     },
   });
   return routed;
+}
+
+/** The same for one session. Made for each request, so it must cost nothing: what it builds is handed to a client of its own, no more. */
+export function withRider(routed: Knex, rider: Rider): Knex {
+  const home = clientOf(routed);
+  const client = Object.create(home) as RunnerClient;
+  route(client, rider);
+  const transaction = transactionOf(rider);
+  const own = <T>(built: T): T => {
+    const builder = built as { client?: unknown } | null;
+    if (typeof builder === 'object' && builder !== null && builder.client === home) builder.client = client;
+    return built;
+  };
+  return new Proxy(routed, {
+    apply: (target, self, args) => own(Reflect.apply(target as (...a: unknown[]) => unknown, self, args)),
+    get: (target, name) => {
+      if (name === 'transaction') return transaction;
+      // Starts its transaction inside knex, where the session is not known.
+      if (name === 'batchInsert') rider.wrote();
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return own(value);
+      return (...args: unknown[]) => own(Reflect.apply(value as (...a: unknown[]) => unknown, target, args));
+    },
+  });
+}
+
+function route(client: RunnerClient, rider: Rider): void {
+  client.runner = (builder) => new RoutedRunner(builder, client, rider) as unknown as Runner;
+  client.transaction = (...args) => clientOf(rider.owner()).transaction(...args);
+}
+
+function transactionOf(rider: Rider) {
+  return (first?: TransactionWork<unknown> | Knex.TransactionConfig, second?: Knex.TransactionConfig) =>
+    typeof first === 'function'
+      ? rider.transaction(first, second)
+      : rider.owner().transaction(first ?? second);
 }
 
 class RoutedRunner {

@@ -4,7 +4,7 @@ import type { Route } from '../state/route.js';
 import { chooseReadSide, type ReadQuestion } from './read-choice.js';
 import { RecentWriters } from './recent-writers.js';
 import { rideThrough, type RideOptions } from './ride-through.js';
-import { makeRoutedKnex, type Rider } from './routed-knex.js';
+import { makeRoutedKnex, withRider, type Rider } from './routed-knex.js';
 import { attemptTransaction, type TransactionWork } from './routed-transaction.js';
 import { RouteWatch, type RouteChangeEvent, type RouteSource } from './route-watch.js';
 
@@ -209,13 +209,12 @@ class KnexRouter<Service extends string> implements Router<Service> {
 
   writes(service: Service, { key }: WriteOptions = {}): Knex {
     this.#databaseOf(service);
-    if (key !== undefined) return makeRoutedKnex(this.#legacy, this.#rider(service, key));
     let writer = this.#writers.get(service);
     if (writer === undefined) {
       writer = makeRoutedKnex(this.#legacy, this.#rider(service, undefined));
       this.#writers.set(service, writer);
     }
-    return writer;
+    return key === undefined ? writer : withRider(writer, this.#rider(service, key));
   }
 
   async transaction<T>(
