@@ -285,11 +285,13 @@ describe('lag is not loss', () => {
       expect(result.relations[0]?.differences).toMatchObject([{ key: ['400'], kind: 'missing' }]);
       expect(result.relations.reduce((sum, r) => sum + r.rechecked, 0) + result.rounds).toBeGreaterThan(0);
     } else {
-      // What was deleted is one row too few; writes in between may leave that unsettled, but never make it more.
-      expect(result.relations[0]!.differing + result.relations[0]!.unsettled).toBeGreaterThan(0);
+      // Rows that come and go in between may hide one that is lost; they never make it look like more.
+      expect(result.relations[0]!.differing).toBeLessThanOrEqual(1);
       expect(result.relations[1]!.differing).toBe(0);
+      const quiet = await verifyService(input({ mode }));
+      expect(quiet.relations.map((r) => r.differing)).toEqual([1, 0]);
     }
-    expect(waits).toContain('barrier');
+    if (mode === 'full') expect(waits).toContain('barrier');
 
     await service.query("INSERT INTO users SELECT 400, 'user 400', 'ok', ARRAY['a', 'b'], '{\"n\": 5}', 400");
     expect((await verifyService(input({ mode }))).isEqual).toBe(true);
