@@ -46,3 +46,34 @@ test('writes to two tables reach the other side, in their transactions', async (
   await expectEqual(open, 'public.orders', 'public.lines');
   expect(forward.status()).toMatchObject({ state: 'running', mode: 'apply', isConverged: true, error: null });
 });
+
+test('a sink opened beside the stream leaves alone what the stream is receiving', async () => {
+  open = await startReplication({
+    schema: 'CREATE TABLE orders (id int PRIMARY KEY, note text)',
+    maps: async (legacy) => [await mapOf(legacy, 'public.orders')],
+  });
+  await open.capture('forward');
+  const { target, maps, owner } = open.context;
+  const options = { stream: { service: owner.service, direction: 'forward' }, owner, maps } as const;
+  const streaming = await target.sink.open(options);
+  const piece = (id: number, last: boolean) => ({
+    commit: 'FF/10',
+    end: 'FF/20',
+    committedAtMs: 0,
+    isOwn: false,
+    changes: [{ kind: 'insert', map: maps[0]!, values: [String(id), 'x'] } as const],
+    barriers: [],
+    last,
+    bytes: 1,
+  });
+  await streaming.spool([piece(1, false)], 'FF/20');
+  // The copy, and verifications, open one of their own meanwhile.
+  await (await target.sink.open(options)).close();
+  await streaming.spool([piece(2, true)], 'FF/20');
+  const kept: unknown[] = [];
+  for await (const { transactions } of streaming.readSpool())
+    for (const { changes } of transactions)
+      kept.push(...changes.map((c) => c.kind === 'insert' && c.values[0]));
+  await streaming.close();
+  expect(kept).toEqual(['1', '2']);
+});

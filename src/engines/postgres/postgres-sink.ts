@@ -52,11 +52,6 @@ export class PostgresSinkFactory implements SinkFactory {
         'UPDATE dbps.checkpoint SET epoch = $3, mark = mark + 1 WHERE service = $1 AND direction = $2 AND epoch < $3',
         [stream.service, stream.direction, owner.epoch],
       );
-      // Pieces of a transaction whose end had not come: it will be received again from its beginning.
-      await client.query(
-        'DELETE FROM dbps.spool WHERE service = $1 AND direction = $2 AND end_position IS NULL',
-        [stream.service, stream.direction],
-      );
     });
   }
 }
@@ -220,8 +215,23 @@ export class PostgresSink implements Sink {
     await Promise.all([applier?.close(), this.#copy.close()]);
   }
 
+  /**
+   * Pieces of a transaction whose end had not come: it will be received again from its beginning. Only the stream's own sink may say so: one
+   * that is opened beside it (the copy's, a verification's) would take away what the stream is receiving.
+   */
+  async #dropUnfinished(): Promise<Checkpoint> {
+    const { stream, owner } = this.options;
+    await this.pool.ownedTransaction(owner, async (client) => {
+      await client.query(
+        'DELETE FROM dbps.spool WHERE service = $1 AND direction = $2 AND end_position IS NULL',
+        [stream.service, stream.direction],
+      );
+    });
+    return this.checkpoint();
+  }
+
   #openApplier(): Promise<PostgresApplier> {
-    this.#applier ??= this.checkpoint().then((checkpoint) =>
+    this.#applier ??= this.#dropUnfinished().then((checkpoint) =>
       PostgresApplier.open(
         {
           target: this.target,
