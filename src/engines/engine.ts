@@ -220,6 +220,8 @@ export interface ControlReader {
     service: string,
     direction: Direction,
   ): Promise<{ readonly heal: number; readonly changed: number }>;
+  /** Keys changed since they were last verified, oldest first; an empty key stands for the whole relation. `map` as in the stream. */
+  readChangedKeys(stream: StreamIdentity, map: RelationMap, limit: number): Promise<readonly Key[]>;
 }
 
 /** dbps's own tables beside the data: epoch, checkpoint, barrier, chunk, heal and changed-key sets, spool. */

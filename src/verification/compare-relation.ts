@@ -1,12 +1,22 @@
 /** One relation: ranges hashed on both sides at once, then only what differs, down to rows that are proven to differ. */
-import type { ChecksumMethod, Chunk, Key, RelationMap, RowHash, Side } from '../engines/engine.js';
+import type {
+  ChecksumMethod,
+  Chunk,
+  ComparedRow,
+  Key,
+  RelationMap,
+  RowHash,
+  Side,
+} from '../engines/engine.js';
 import type { RowDifference, VerifiedRelation } from '../model/verification.js';
 import { compareMethods } from './compare-methods.js';
-import { differingKeys, settle, type Settled } from './settle.js';
+import { differingKeys, keyName, settle, type Settled } from './settle.js';
 import type { ComparedDatabase, VerifyInput } from './verify-input.js';
 
 /** Keys that are settled together: one barrier a round for all of them. */
 export const KEYS_AT_ONCE = 2_000;
+/** Whole rows held at once while they are shown. */
+const ROWS_AT_ONCE = 500;
 /** A relation that differs this much need not be counted further. */
 const ENOUGH = 10_000;
 
@@ -132,14 +142,17 @@ export class RelationComparison {
 
   async #show(): Promise<readonly RowDifference[]> {
     if (this.#shown.length === 0) return [];
-    const [source, target] = await this.#onBoth((side) =>
-      this.#at(side).checksum.rows(this.map, this.#shown, side, this.input.signal),
-    );
-    const text = (rows: typeof source, key: Key) =>
-      rows.find((row) => row.key.every((part, i) => part === key[i]))?.values ?? null;
+    const [source, target] = await this.#onBoth(async (side) => {
+      const rows: ComparedRow[] = [];
+      for (let from = 0; from < this.#shown.length; from += ROWS_AT_ONCE) {
+        const keys = this.#shown.slice(from, from + ROWS_AT_ONCE);
+        rows.push(...(await this.#at(side).checksum.rows(this.map, keys, side, this.input.signal)));
+      }
+      return new Map(rows.map((row) => [keyName(row.key), row.values]));
+    });
     return this.#shown.flatMap((key) => {
-      const left = text(source, key);
-      const right = text(target, key);
+      const left = source.get(keyName(key)) ?? null;
+      const right = target.get(keyName(key)) ?? null;
       const seen =
         this.input.owner === 'source' ? { truth: left, other: right } : { truth: right, other: left };
       const columns = this.map.columns.flatMap((column, i) => {

@@ -5,7 +5,16 @@
  */
 import type mysql from 'mysql2/promise';
 import { RefusedError } from '../../model/errors.js';
-import type { Checkpoint, Control, CopyProgress, Direction, Ownership } from '../engine.js';
+import type {
+  Checkpoint,
+  Control,
+  CopyProgress,
+  Direction,
+  Key,
+  Ownership,
+  RelationMap,
+  StreamIdentity,
+} from '../engine.js';
 import { lockMysqlEpoch, queryable, type MysqlPool } from './mysql-connection.js';
 
 const TABLES = [
@@ -185,6 +194,16 @@ export class MysqlControl implements Control {
       [service, service, direction],
     );
     return { heal: Number(row?.['heal'] ?? 0), changed: Number(row?.['changed'] ?? 0) };
+  }
+
+  async readChangedKeys(stream: StreamIdentity, map: RelationMap, limit: number): Promise<readonly Key[]> {
+    if (!(await this.isInstalled())) return [];
+    const rows = await this.pool.query(
+      `SELECT \`key\` FROM dbps.changed_key WHERE service = ? AND direction = ? AND relation = ?
+        ORDER BY generation LIMIT ${Math.trunc(limit)}`,
+      [stream.service, stream.direction, map.source],
+    );
+    return rows.map((row) => JSON.parse(String(row['key'])) as Key);
   }
 
   /** DDL of this dialect commits by itself, so two first commands are kept apart by a named lock of one session. */

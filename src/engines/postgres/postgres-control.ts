@@ -4,8 +4,18 @@
  * row travels like any other. The rest stays where it is.
  */
 import type pg from 'pg';
-import type { Checkpoint, Control, CopyProgress, Direction, Ownership } from '../engine.js';
+import type {
+  Checkpoint,
+  Control,
+  CopyProgress,
+  Direction,
+  Key,
+  Ownership,
+  RelationMap,
+  StreamIdentity,
+} from '../engine.js';
 import { lockEpoch, type SessionPool } from './postgres-connection.js';
+import { readChangedKeys } from './postgres-key-set.js';
 
 const TABLES = `
 CREATE SCHEMA IF NOT EXISTS dbps;
@@ -231,6 +241,11 @@ export class PostgresControl implements Control {
       bytes: Number(row.bytes),
       position: row.position,
     }));
+  }
+
+  async readChangedKeys(stream: StreamIdentity, map: RelationMap, limit: number): Promise<readonly Key[]> {
+    if (!(await this.isInstalled())) return [];
+    return readChangedKeys(this.pool, stream, map, limit).then(({ keys }) => keys);
   }
 
   async readKeySets(service: string, direction: Direction): Promise<{ heal: number; changed: number }> {

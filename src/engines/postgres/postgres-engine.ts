@@ -85,6 +85,7 @@ async function openReadOnly(target: ConnectionTarget, options: OpenOptions): Pro
       readCheckpoint: (service, direction) => control.readCheckpoint(service, direction),
       readCopyProgress: (service) => control.readCopyProgress(service),
       readKeySets: (service, direction) => control.readKeySets(service, direction),
+      readChangedKeys: (stream, map, limit) => control.readChangedKeys(stream, map, limit),
     },
     changes: new PostgresCaptureObserver(pool, target),
     traces: new PostgresTraceReader(pool),

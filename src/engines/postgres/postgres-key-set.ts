@@ -72,21 +72,9 @@ export class ChangedKeys implements KeySet {
 
   /** Oldest first. An empty key stands for the whole relation (it was truncated). */
   async take(map: RelationMap, limit: number): Promise<readonly Key[]> {
-    const keys = new Map<string, Key>();
-    let after = '0';
-    while (keys.size < limit) {
-      const [row] = await this.pool.query<{ generation: string; keys: string }>(
-        `SELECT generation, keys FROM dbps.changed_key
-          WHERE service = $1 AND direction = $2 AND relation = $3 AND generation > $4 ORDER BY generation LIMIT 1`,
-        [this.stream.service, this.stream.direction, map.source, after],
-      );
-      if (row === undefined) break;
-      after = row.generation;
-      for (const key of JSON.parse(row.keys) as Key[])
-        if (keys.size < limit) keys.set(JSON.stringify(key), key);
-    }
-    this.#taken.set(map.source, after);
-    return [...keys.values()];
+    const { keys, through } = await readChangedKeys(this.pool, this.stream, map, limit);
+    this.#taken.set(map.source, through);
+    return keys;
   }
 
   async remove(map: RelationMap, keys: readonly Key[]): Promise<void> {
@@ -128,4 +116,27 @@ export class ChangedKeys implements KeySet {
       [this.stream.service, this.stream.direction, map.source, keys.length, JSON.stringify(keys)],
     );
   }
+}
+
+/** Oldest first, each once; `through` is the generation that the last of them came from. */
+export async function readChangedKeys(
+  pool: SessionPool,
+  stream: StreamIdentity,
+  map: RelationMap,
+  limit: number,
+): Promise<{ readonly keys: readonly Key[]; readonly through: string }> {
+  const keys = new Map<string, Key>();
+  let through = '0';
+  while (keys.size < limit) {
+    const [row] = await pool.query<{ generation: string; keys: string }>(
+      `SELECT generation, keys FROM dbps.changed_key
+        WHERE service = $1 AND direction = $2 AND relation = $3 AND generation > $4 ORDER BY generation LIMIT 1`,
+      [stream.service, stream.direction, map.source, through],
+    );
+    if (row === undefined) break;
+    through = row.generation;
+    for (const key of JSON.parse(row.keys) as Key[])
+      if (keys.size < limit) keys.set(JSON.stringify(key), key);
+  }
+  return { keys: [...keys.values()], through };
 }

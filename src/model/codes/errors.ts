@@ -206,6 +206,20 @@ export const ERRORS = {
     example: 'relations without a key cannot be copied: public.audit_log',
     fix: 'Give the relation a primary key, or leave it out of the service. dbps explain RPL201 says more.',
   },
+  DBPS_E380: {
+    title: 'nothing feeds the other side',
+    meaning:
+      'A difference counts only after the other side has caught up, and here nothing would let it: no capture has begun, or it was taken down.',
+    example: 'orders: no stream runs between the two databases',
+    fix: 'dbps status <service> shows the phase; dbps migrate advance <service> --to dual-write begins capture. dbps verify --mode counts works without it.',
+  },
+  DBPS_E540: {
+    title: 'the other side did not catch up in time',
+    meaning:
+      'Rows differ, but changes that may explain it have not been applied yet. They are neither called lag nor loss.',
+    example: 'orders: the other side has applied up to 0/8F3A2C10 and not reached 0/8F3A4D88 in 60 s',
+    fix: 'Let dbps run apply them (dbps status shows the lag), and verify again.',
+  },
   DBPS_E410: {
     title: 'a relation of the plan does not exist any more',
     meaning: 'It was dropped or renamed since the plan was written, or this role may no longer see it.',

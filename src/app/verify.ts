@@ -1,0 +1,185 @@
+/**
+ * `dbps verify`: both databases through read-only sessions, without the service's lease and beside whoever holds it. Nothing is
+ * written; what is different is offered as SQL to read and run.
+ */
+import type { Config, ServiceConfig } from '../config/config.js';
+import type { Direction, ReadOnlyDatabase } from '../engines/engine.js';
+import { reverseMaps } from '../migration/reverse-maps.js';
+import { ConfigError, UsageError } from '../model/errors.js';
+import type { EventSink } from '../model/events.js';
+import type { Plan, ServicePlan } from '../model/plan.js';
+import { parseRelationId, type RelationId } from '../model/relation-id.js';
+import type { VerifyMode, VerifyResult } from '../model/verification.js';
+import { relationMaps } from '../planning/relation-maps.js';
+import { waitForPosition } from '../verification/position-barrier.js';
+import { describeService } from '../verification/service-input.js';
+import { verifyService } from '../verification/verify.js';
+import { openReadOnly } from './databases.js';
+
+export interface VerifyOptions {
+  readonly plan: Plan;
+  readonly mode: VerifyMode;
+  /** Names of services; absent or empty: all that have a target. */
+  readonly services?: readonly string[];
+  /** Relations by their name in legacy, with or without the schema. */
+  readonly only?: readonly string[];
+  readonly isStrict?: boolean;
+  /** Rows shown in full for each relation; with `repair`, every row that was counted. */
+  readonly shown?: number;
+  readonly repair?: boolean;
+  /** How long the other side may take to catch up, each time. Default 60 000. */
+  readonly catchUpTimeoutMs?: number;
+  readonly emit?: EventSink;
+  readonly signal?: AbortSignal;
+  readonly now: () => number;
+}
+
+export interface VerifyOutcome {
+  readonly mode: VerifyMode;
+  readonly isEqual: boolean;
+  readonly services: readonly VerifyResult[];
+  /** Statements for the sides that do not own the writes; null unless asked for or nothing differs. */
+  readonly repairSql: string | null;
+}
+
+export async function verify(config: Config, options: VerifyOptions): Promise<VerifyOutcome> {
+  const chosen = choose(config, options);
+  const legacy = await openReadOnly(config.source.target(), options.signal);
+  const results: VerifyResult[] = [];
+  try {
+    for (const { service, plan } of chosen) {
+      if (service.target === null)
+        throw new ConfigError({
+          code: 'DBPS_E204',
+          message: `${service.name} has no target`,
+          hint: `services.${service.name}.target.url in dbps.yaml`,
+          location: service.location,
+        });
+      const target = await openReadOnly(service.target.target(), options.signal);
+      try {
+        results.push(await verifyOne(config, options, plan, legacy, target));
+      } finally {
+        await target.close();
+      }
+    }
+  } finally {
+    await legacy.close();
+  }
+  return {
+    mode: options.mode,
+    isEqual: results.every((result) => result.isEqual),
+    services: results,
+    repairSql: options.repair === true ? repairSqlOf(results) : null,
+  };
+}
+
+async function verifyOne(
+  config: Config,
+  options: VerifyOptions,
+  service: ServicePlan,
+  legacy: ReadOnlyDatabase,
+  target: ReadOnlyDatabase,
+): Promise<VerifyResult> {
+  const all = relationMaps(options.plan, service);
+  const maps = select(all, options.only, service.name);
+  const ownership = await legacy.fence.ownership(service.name);
+  const direction: Direction = ownership?.owner === 'service' ? 'reverse' : 'forward';
+  const [owning, following] = direction === 'forward' ? [legacy, target] : [target, legacy];
+  const signal = options.signal ?? new AbortController().signal;
+  const stream = { service: service.name, direction };
+  const streamed = direction === 'forward' ? all : reverseMaps(all, service);
+  const described = describeService(service, maps);
+  return verifyService({
+    service: service.name,
+    source: legacy,
+    target,
+    maps,
+    owner: direction === 'forward' ? 'source' : 'target',
+    mode: options.mode,
+    barrier: () =>
+      waitForPosition({
+        service: service.name,
+        direction,
+        owning,
+        following,
+        timeoutMs: options.catchUpTimeoutMs ?? 60_000,
+        now: options.now,
+        signal,
+      }),
+    changed: {
+      size: async () => (await following.control.readKeySets(service.name, direction)).changed,
+      take: (map, limit) =>
+        following.control.readChangedKeys(stream, streamed[all.indexOf(map)] ?? map, limit),
+    },
+    ...(options.mode === 'full' ? described : { expected: described.expected }),
+    chunkRows: config.migration.chunkRows,
+    jobs: config.migration.jobs,
+    ...(options.isStrict !== undefined && { isStrict: options.isStrict }),
+    ...(options.repair === true
+      ? { shown: Number.POSITIVE_INFINITY }
+      : options.shown !== undefined && { shown: options.shown }),
+    emit: options.emit ?? (() => undefined),
+    signal,
+    now: options.now,
+  });
+}
+
+function choose(
+  config: Config,
+  options: VerifyOptions,
+): readonly { readonly service: ServiceConfig; readonly plan: ServicePlan }[] {
+  const wanted = options.services ?? [];
+  const unknown = wanted.find((name) => !config.services.some((service) => service.name === name));
+  if (unknown !== undefined)
+    throw new UsageError({
+      code: 'DBPS_E103',
+      message: `dbps.yaml has no service "${unknown}"`,
+      hint: `one of: ${config.services.map((service) => service.name).join(', ')}`,
+    });
+  return config.services
+    .filter((service) => (wanted.length === 0 ? service.target !== null : wanted.includes(service.name)))
+    .map((service) => {
+      const plan = options.plan.services.find((candidate) => candidate.name === service.name);
+      if (plan === undefined)
+        throw new UsageError({
+          code: 'DBPS_E108',
+          message: `the plan has no service "${service.name}"`,
+          hint: 'dbps plan',
+        });
+      return { service, plan };
+    });
+}
+
+function select<M extends { readonly source: RelationId }>(
+  maps: readonly M[],
+  only: readonly string[] | undefined,
+  service: string,
+): readonly M[] {
+  if (only === undefined || only.length === 0) return maps;
+  const isNamed = (map: M) =>
+    only.some((name) => name === map.source || name === parseRelationId(map.source).name);
+  const unknown = only.find(
+    (name) => !maps.some((map) => name === map.source || name === parseRelationId(map.source).name),
+  );
+  if (unknown !== undefined)
+    throw new UsageError({
+      code: 'DBPS_E103',
+      message: `${service} has no relation "${unknown}"`,
+      hint: `one of: ${maps.map((map) => map.source).join(', ')}`,
+    });
+  return maps.filter(isNamed);
+}
+
+function repairSqlOf(results: readonly VerifyResult[]): string | null {
+  const statements = results.flatMap((result) =>
+    result.relations.flatMap((relation) =>
+      relation.differences.length === 0
+        ? []
+        : [
+            `-- ${result.service}: ${relation.relation}, ${relation.differing} rows`,
+            ...relation.differences.map((difference) => difference.repairSql),
+          ],
+    ),
+  );
+  return statements.length === 0 ? null : `${statements.join('\n')}\n`;
+}
