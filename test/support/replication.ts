@@ -1,6 +1,6 @@
 /** Two databases with the same tables and a stream between them, put together without a plan or a state store. */
-import type { Database, Direction, RelationMap } from '../../src/engines/engine.js';
-import { openRoles } from '../../src/engines/postgres/postgres-engine.js';
+import type { Direction, RelationMap } from '../../src/engines/engine.js';
+import { postgresEngine } from '../../src/engines/postgres/postgres-engine.js';
 import type { MoveContext } from '../../src/migration/move-context.js';
 import { Replicator } from '../../src/migration/replicator.js';
 import { reverseMaps } from '../../src/migration/reverse-maps.js';
@@ -38,11 +38,10 @@ export async function startReplication(setup: ReplicationSetup): Promise<Replica
   const legacy = await createTestDatabase('legacy', setup.schema);
   const service = await createTestDatabase('service', setup.serviceSchema ?? setup.schema);
   const options = { applicationName: 'dbps test' };
-  // The roles that a stream does not use are not there.
-  const [source, target] = (await Promise.all([
-    openRoles(legacy.target, options),
-    openRoles(service.target, options),
-  ])) as unknown as [Database, Database];
+  const [source, target] = await Promise.all([
+    postgresEngine.open(legacy.target, options),
+    postgresEngine.open(service.target, options),
+  ]);
   for (const database of [source, target]) {
     await database.control.install(OWNER.service);
     await database.control.raiseEpoch(OWNER);
