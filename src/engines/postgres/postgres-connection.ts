@@ -27,6 +27,7 @@ const PINNED = {
   client_encoding: 'UTF8',
   standard_conforming_strings: 'on',
   search_path: 'pg_catalog',
+  lc_monetary: 'C',
   [SESSION_MARK]: 'on',
 } as const;
 

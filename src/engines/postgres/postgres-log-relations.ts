@@ -117,8 +117,9 @@ export class LogRelations {
   /** A relation as the log describes it, at its first row and after each change of it. */
   async describe(message: RelationMessage): Promise<void> {
     const id = relationId(message.schema, message.name);
-    // A partition that was made after the stream began.
-    if (!this.#catalogue.has(message.oid)) await this.refresh();
+    const before = this.#catalogue.get(message.oid);
+    // A partition made after the stream began; or columns are missing: were they dropped, or is this a row of before they were added?
+    if (before === undefined || message.columns.length < before.map.columns.length) await this.refresh();
     const known = this.#catalogue.get(message.oid);
     if (known === undefined)
       throw changedShape(id, 'it is not part of the plan, or has been renamed, detached or dropped');
