@@ -1,0 +1,102 @@
+/** A folder with a dbps.yaml and a .env over test databases: what a user has when he starts. */
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { dbps, type CliOptions, type CliResult } from './cli.js';
+import { createTestDatabase, type TestDatabase } from './postgres.js';
+
+export interface Project {
+  readonly directory: string;
+  readonly legacy: TestDatabase;
+  readonly targets: Readonly<Record<string, TestDatabase>>;
+  /** Everything that any command of this project wrote to its streams so far. */
+  readonly written: () => string;
+  run(args: readonly string[], options?: CliOptions): Promise<CliResult>;
+  /** The envelope of a command, run with --json. */
+  json(args: readonly string[], options?: CliOptions): Promise<Envelope>;
+  writeConfig(text: string): void;
+  close(): Promise<void>;
+}
+
+export interface Envelope {
+  readonly code: number | null;
+  readonly ok: boolean;
+  readonly command: string;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each test knows what it asked for
+  readonly result: any;
+  readonly findings: readonly {
+    readonly code: string;
+    readonly subject: string;
+    readonly severity: string;
+    readonly remedy: string;
+  }[];
+  readonly error: { readonly code: string; readonly message: string; readonly hint: string | null } | null;
+  readonly nextSteps: readonly string[];
+}
+
+export interface ProjectOptions {
+  readonly sql: string;
+  readonly services: Readonly<Record<string, readonly string[]>>;
+  /** Lines under `migration:`, indented by two spaces. */
+  readonly migration?: string;
+}
+
+export async function createProject(options: ProjectOptions): Promise<Project> {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'dbps-project-'));
+  const legacy = await createTestDatabase('legacy', options.sql);
+  const names = Object.keys(options.services);
+  const targets: Record<string, TestDatabase> = {};
+  for (const name of names) targets[name] = await createTestDatabase('service');
+  const variable = (name: string) => `${name.toUpperCase()}_URL`;
+  const writeConfig = (text: string) => fs.writeFileSync(path.join(directory, 'dbps.yaml'), text);
+  writeConfig(
+    [
+      'version: 1',
+      'source: { engine: postgres, url: "${SHARED_URL}", schemas: [public] }',
+      'services:',
+      ...names.map(
+        (name) =>
+          `  ${name}:\n    relations: [${(options.services[name] ?? []).join(', ')}]\n    target: { url: "\${${variable(name)}}" }`,
+      ),
+      ...(options.migration === undefined ? [] : ['migration:', options.migration]),
+      '',
+    ].join('\n'),
+  );
+  // In .env, so that no test passes because a secret happened to be in the environment.
+  fs.writeFileSync(
+    path.join(directory, '.env'),
+    [
+      `SHARED_URL=${legacy.url}`,
+      ...names.map((name) => `${variable(name)}=${targets[name]?.url ?? ''}`),
+      '',
+    ].join('\n'),
+  );
+  let written = '';
+  const run = async (args: readonly string[], more: CliOptions = {}): Promise<CliResult> => {
+    const result = await dbps(args, { cwd: directory, ...more });
+    written += result.stdout + result.stderr;
+    return result;
+  };
+  return {
+    directory,
+    legacy,
+    targets,
+    written: () => written,
+    run,
+    json: async (args, more) => {
+      const result = await run([...args, '--json'], more);
+      try {
+        return { code: result.code, ...(JSON.parse(result.stdout) as Omit<Envelope, 'code'>) };
+      } catch (cause) {
+        throw new Error(`dbps ${args.join(' ')} printed no envelope:\n${result.stdout}\n${result.stderr}`, {
+          cause,
+        });
+      }
+    },
+    writeConfig,
+    close: async () => {
+      fs.rmSync(directory, { recursive: true, force: true });
+      for (const database of [legacy, ...Object.values(targets)]) await database.drop();
+    },
+  };
+}
