@@ -84,7 +84,9 @@ async function check(context: Context, flags: DoctorFlags): Promise<Outcome> {
 }
 
 function nextFor(findings: readonly { readonly code: string; readonly severity: string }[]): string {
-  const worst = findings.find((finding) => finding.severity === 'error') ?? findings[0];
+  const worst =
+    findings.find(({ severity }) => severity === 'error') ??
+    findings.find(({ severity }) => severity === 'warning');
   return worst === undefined
     ? 'dbps doctor'
     : worst.code === 'RPL302'
