@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { addDemo } from './commands/demo.js';
 import { addPlan } from './commands/plan.js';
+import { addVerify } from './commands/verify.js';
 import { addDoctor } from './commands/doctor.js';
 import { addInit } from './commands/init.js';
 import { addExplain } from './commands/explain.js';
@@ -50,6 +51,7 @@ export function createProgram(version: string, bind: Bind, output?: ProgramOutpu
   addInit(program, bind);
   addDoctor(program, bind);
   addPlan(program, bind);
+  addVerify(program, bind);
   addExplain(program, bind);
   addDemo(program, bind);
   addTopics(program, output);

@@ -22,8 +22,7 @@ export interface Envelope {
   readonly code: number | null;
   readonly ok: boolean;
   readonly command: string;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each test knows what it asked for
-  readonly result: any;
+  readonly result: unknown;
   readonly findings: readonly {
     readonly code: string;
     readonly subject: string;
