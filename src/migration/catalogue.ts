@@ -1,6 +1,7 @@
 /** Guards and steps by the names they have in the transitions table. A test walks the table and looks each one up. */
 import { InternalError } from '../model/errors.js';
 import { forwardCaptureAlive, reverseCaptureAlive } from './guards/capture-alive.js';
+import { changedKeysFit } from './guards/changed-keys-fit.js';
 import { fingerprintUnchanged } from './guards/fingerprint-unchanged.js';
 import { lagBelowLimit } from './guards/lag-below-limit.js';
 import { noLongTransactions } from './guards/no-long-transactions.js';
@@ -9,6 +10,7 @@ import { preflightClean } from './guards/preflight-clean.js';
 import { sequenceHeadroom } from './guards/sequence-headroom.js';
 import { soakElapsed } from './guards/soak-elapsed.js';
 import { targetEmpty } from './guards/target-empty.js';
+import { verified } from './guards/verified.js';
 import { walBudget } from './guards/wal-budget.js';
 import type { Catalogue } from './orchestrator.js';
 import type { Guard, Step } from './step-context.js';
@@ -24,6 +26,7 @@ import { installControl } from './steps/install-control.js';
 import { publishNoReads, publishReadShare } from './steps/publish-read-share.js';
 import { removeControl } from './steps/remove-control.js';
 import { replay } from './steps/replay.js';
+import { verifyCopy } from './steps/verify-copy.js';
 
 const GUARDS: readonly Guard[] = [
   planCurrent,
@@ -37,6 +40,8 @@ const GUARDS: readonly Guard[] = [
   reverseCaptureAlive,
   sequenceHeadroom,
   soakElapsed,
+  verified,
+  changedKeysFit,
 ];
 
 const STEPS: readonly Step[] = [
@@ -48,6 +53,7 @@ const STEPS: readonly Step[] = [
   copy,
   replay,
   buildKeys,
+  verifyCopy,
   publishReadShare,
   publishNoReads,
   beginSoak,

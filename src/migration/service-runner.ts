@@ -22,6 +22,8 @@ import type { MoveContext } from './move-context.js';
 import type { DatabaseOpener, MoveEnvironment } from './move-environment.js';
 import { carryOut, takeBack, type Run, type TransitionResult } from './orchestrator.js';
 import { StreamWatch } from './stream-watch.js';
+import { recordVerification } from './verified.js';
+import { verifyMove } from './verify-move.js';
 import type { GuardContext, ReplicatorHandle, StepContext, TransitionParameters } from './step-context.js';
 
 export interface OpenRunnerOptions {
@@ -151,7 +153,9 @@ export class ServiceRunner {
     const legacy = this.#openLegacy();
     if (this.#target === null || state.activity === 'paused') return;
     const owner = (await this.#environment.store.route(name))?.owner ?? 'legacy';
-    const isConverged = state.phase !== 'provisioned' && state.phase !== 'planned';
+    // On the way back the rows may be gone already: what still arrives is kept, not applied.
+    const isConverged =
+      state.phase !== 'provisioned' && state.phase !== 'planned' && state.target !== 'provisioned';
     const modes = restingModes(state.phase, owner, isConverged);
     const hasForward = (await this.#target.control.readCheckpoint(name, 'forward')) !== null;
     const hasReverse = (await legacy.control.readCheckpoint(name, 'reverse')) !== null;
@@ -303,6 +307,14 @@ export class ServiceRunner {
       parameters: context.parameters,
       phase,
       isDryRun: false,
+      verify: async (mode) => {
+        const route = await context.store.route(this.service.name);
+        const result = await verifyMove(context, mode, {
+          direction: route?.owner === 'service' ? 'reverse' : 'forward',
+        });
+        await recordVerification(context, result);
+        return result;
+      },
       replication: async (direction) => this.#replicators.get(direction)?.status() ?? null,
     };
   }

@@ -5,6 +5,7 @@
  */
 import type { Direction, Position, ReadOnlyDatabase } from '../engines/engine.js';
 import type { Finding } from '../model/finding.js';
+import type { VerifyMode, VerifyResult } from '../model/verification.js';
 import type { Phase } from '../model/phases.js';
 import type { Route, StateStore } from '../state/state-store.js';
 import type { MoveContext } from './move-context.js';
@@ -104,6 +105,8 @@ export interface GuardContext extends Omit<MoveContext, 'legacy' | 'target' | 'o
   readonly phase: Phase;
   /** From this process's replicator, or as the live runner last told the state store; null when nobody replicates. */
   replication(direction: Direction): Promise<ReplicationStatus | null>;
+  /** Compares both sides. Under --dry-run it waits for the stream instead of writing a marker, and leaves the set of changed keys alone. */
+  verify(mode: VerifyMode): Promise<VerifyResult>;
   /** False under --dry-run: writes nothing, not even a barrier. */
   readonly isDryRun: boolean;
 }

@@ -128,7 +128,7 @@ export const TRANSITIONS = [
     to: 'provisioned',
     direction: 'back',
     guards: [],
-    steps: ['remove-forward-capture', 'empty-target'],
+    steps: ['empty-target', 'remove-forward-capture'],
     confirmation: 'reversible',
     summary: 'stop capture and empty the service database',
   },

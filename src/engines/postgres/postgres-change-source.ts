@@ -12,6 +12,7 @@ import type {
   CaptureStatus,
   ChangeSource,
   ChangeStream,
+  Direction,
   Ownership,
   Position,
   PreparedCapture,
@@ -136,7 +137,7 @@ export class PostgresChangeSource extends PostgresCaptureObserver implements Cha
   ): Promise<PreparedCapture> {
     const name = captureName(stream, this.target.database);
     const tree = await readTree(this.pool, maps);
-    assertIdentities(maps, tree);
+    assertIdentities(maps, tree, stream.direction);
     if ((await this.readMark(name))?.slot === 'leaving') await this.teardown(stream, owner);
 
     const [mark, slot] = [await this.readMark(name), await this.readSlot(name)];
@@ -338,7 +339,11 @@ function publishedTables(tree: readonly TreeRow[]): readonly string[] {
 }
 
 /** Publishing a relation that the log cannot identify rows of would break its UPDATEs and DELETEs in production at once. */
-function assertIdentities(maps: readonly RelationMap[], tree: readonly TreeRow[]): void {
+function assertIdentities(
+  maps: readonly RelationMap[],
+  tree: readonly TreeRow[],
+  direction: Direction,
+): void {
   for (const map of maps) {
     if (!tree.some((row) => row.id === map.source))
       throw new RefusedError({
@@ -349,6 +354,8 @@ function assertIdentities(maps: readonly RelationMap[], tree: readonly TreeRow[]
   }
   for (const row of tree) {
     if (row.kind === 'p' || row.identity === 'f') continue;
+    // Behind its closed fence the service database holds bare tables until the copy builds their keys; only dbps writes there.
+    if (direction === 'reverse' && row.identityColumns.length === 0) continue;
     if (!hasSameMembers(row.identityColumns, row.map.key))
       throw new RefusedError({
         code: 'DBPS_E355',

@@ -96,6 +96,7 @@ export async function readTree(pool: SessionPool, maps: readonly RelationMap[]):
 export class LogRelations {
   #catalogue = new Map<number, CatalogueRelation>();
   readonly #relations = new Map<number, LogRelation>();
+  readonly #refused = new Map<number, RefusedError>();
 
   constructor(
     readonly pool: SessionPool,
@@ -108,14 +109,29 @@ export class LogRelations {
 
   /** @throws RefusedError when rows of it cannot be told from the plan. */
   get(oid: number): LogRelation {
+    const refused = this.#refused.get(oid);
+    if (refused !== undefined) throw refused;
     const relation = this.#relations.get(oid);
     if (relation === undefined)
       throw changedShape(`relation ${oid}`, 'the log has rows of it before its description');
     return relation;
   }
 
-  /** A relation as the log describes it, at its first row and after each change of it. */
+  /**
+   * A relation as the log describes it, at its first row and after each change of it. One that cannot be told from the plan is refused when
+   * a row of it has to be read: rows that dbps wrote itself are passed over, and the copy writes into tables that have no key yet.
+   */
   async describe(message: RelationMessage): Promise<void> {
+    this.#refused.delete(message.oid);
+    try {
+      await this.#describe(message);
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      this.#refused.set(message.oid, error);
+    }
+  }
+
+  async #describe(message: RelationMessage): Promise<void> {
     const id = relationId(message.schema, message.name);
     const before = this.#catalogue.get(message.oid);
     // A partition made after the stream began; or columns are missing: were they dropped, or is this a row of before they were added?

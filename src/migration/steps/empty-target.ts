@@ -10,6 +10,9 @@ const BUILT_BY_COPY = ['key', 'index', 'constraint'];
  */
 export async function emptyTargetOf(context: StepContext): Promise<void> {
   const { target, owner, service, signal } = context;
+  // Without its checkpoint the stream was forgotten, which comes after the emptying.
+  if ((await target.control.readCheckpoint(service.name, 'forward')) === null) return;
+  await context.forward.stop();
   await target.fence.detachKeys(owner, relationsOn('target', context), 'inner', signal);
   const sink = await target.sink.open({
     stream: { service: service.name, direction: 'forward' },
