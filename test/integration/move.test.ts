@@ -17,7 +17,7 @@ test('forward to read-cutover under writes, back to planned, forward again', asy
     for (const round of [1, 2]) {
       const runner = await shop.runner({
         catalogue: {
-          guard: CATALOGUE.guard,
+          guard: (n) => CATALOGUE.guard(n),
           step: (n) =>
             n === 'close-target-fence'
               ? {
