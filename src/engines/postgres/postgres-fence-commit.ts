@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectionTarget } from '../../model/connection-target.js';
-import { DbpsError, InterruptedError, RefusedError } from '../../model/errors.js';
+import { InterruptedError, RefusedError } from '../../model/errors.js';
 import type { CommitPoint, Ownership } from '../engine.js';
 import { openSession } from './postgres-connection.js';
 import type { Queryable } from './postgres-fence-tree.js';
@@ -94,7 +94,6 @@ export async function settleCommit(
         await client.end().catch(() => undefined);
       }
     } catch (error) {
-      if (error instanceof DbpsError) throw error;
       cause = error;
       await sleep(200);
     }

@@ -1,0 +1,69 @@
+/** A switch of the writes from one database to the other: forward at the cutover, back at a rollback. The protocol is the same. */
+import type { Database, Direction, RelationMap } from '../engines/engine.js';
+import { parseRelationId, relationId, type RelationId } from '../model/relation-id.js';
+import type { ServicePlan } from '../model/plan.js';
+import type { Owner } from './ownership.js';
+import type { ReplicatorHandle, StepContext } from './step-context.js';
+
+export interface Sides {
+  /** Gives the writes away. */
+  readonly from: Database;
+  readonly fromOwner: Owner;
+  readonly fromRelations: readonly RelationId[];
+  readonly to: Database;
+  readonly toOwner: Owner;
+  readonly toRelations: readonly RelationId[];
+  /** Keeps `to` current from `from` until the switch. */
+  readonly stream: ReplicatorHandle;
+  /** Keeps `from` current from `to` after it. */
+  readonly opposite: ReplicatorHandle;
+  readonly oppositeDirection: Direction;
+  readonly sequences: readonly { readonly from: RelationId; readonly to: RelationId }[];
+}
+
+export function sourceRelations(maps: readonly RelationMap[]): RelationId[] {
+  return maps.map((map) => map.source);
+}
+
+export function targetRelations(maps: readonly RelationMap[]): RelationId[] {
+  return maps.map((map) => map.target);
+}
+
+/** Sequences of the service under both names; the plan writes the target's. */
+export function sequencePairs(service: ServicePlan): { legacy: RelationId; target: RelationId }[] {
+  const back = new Map(Object.entries(service.schemaMap).map(([legacy, target]) => [target, legacy]));
+  return service.schema.sequences.map(({ id }) => {
+    const { schema, name } = parseRelationId(id);
+    return { legacy: relationId(back.get(schema) ?? schema, name), target: id };
+  });
+}
+
+export function forwardSides(context: StepContext): Sides {
+  return {
+    from: context.legacy,
+    fromOwner: 'legacy',
+    fromRelations: sourceRelations(context.maps),
+    to: context.target,
+    toOwner: 'service',
+    toRelations: targetRelations(context.maps),
+    stream: context.forward,
+    opposite: context.reverse,
+    oppositeDirection: 'reverse',
+    sequences: sequencePairs(context.service).map(({ legacy, target }) => ({ from: legacy, to: target })),
+  };
+}
+
+export function backSides(context: StepContext): Sides {
+  return {
+    from: context.target,
+    fromOwner: 'service',
+    fromRelations: targetRelations(context.maps),
+    to: context.legacy,
+    toOwner: 'legacy',
+    toRelations: sourceRelations(context.maps),
+    stream: context.reverse,
+    opposite: context.forward,
+    oppositeDirection: 'forward',
+    sequences: sequencePairs(context.service).map(({ legacy, target }) => ({ from: target, to: legacy })),
+  };
+}

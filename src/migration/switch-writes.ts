@@ -1,0 +1,149 @@
+/**
+ * The switch of the writes, in the order of docs/protocol.md (write cutover); a rollback is the same with the sides swapped. From `hold` to the
+ * opening of the other side writers wait; up to the commit every failure is a rollback by the server and nobody gets an error; after it
+ * whoever holds the lease next goes on, never back.
+ *
+ * 1. One session holds the writers of every relation behind locks.
+ * 2. Another commits a marker row; once it has arrived on the other side, everything before it has. Then apply stops; its slot stays.
+ * 3. What is left of the changed keys is verified, the other side's sequences go on beyond these, R is the other side's log position.
+ * 4. In the holding session: fence, sequences, ownership, R as the opposite stream's checkpoint, COMMIT.
+ * Steps 5 (opening) and 6 (route, opposite stream, proof) are steps of their own.
+ *
+ * Both streams rest before R is read: an idle position acknowledged beyond R would make the start at R a gap.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Checkpoint } from '../engines/engine.js';
+import { InterruptedError, RefusedError } from '../model/errors.js';
+import { fingerprint } from '../model/fingerprint.js';
+import { verifyChangedKeys } from './changed-keys.js';
+import { fenceOptions } from './fence-options.js';
+import type { Sides } from './sides.js';
+import type { StepContext } from './step-context.js';
+
+export interface SwitchMeasures {
+  /** From the first lock of the attempt that succeeded to the answer to COMMIT. */
+  readonly fenceMs: number;
+  /** From writing the marker row to its arrival on the other side. */
+  readonly drainMs: number;
+  readonly verifyMs: number;
+  readonly verifiedKeys: number;
+  readonly holdAttempts: number;
+}
+
+/** Attempts to get the locks; each is short, and writers go on in between. */
+const HOLD_ATTEMPTS = 12;
+
+export async function switchWrites(
+  context: StepContext,
+  sides: Sides,
+  name: 'switch-writes' | 'switch-writes-back',
+): Promise<SwitchMeasures> {
+  const { owner, settings } = context;
+  const at = (instant: string) => context.at(`${name}.${instant}`);
+  const budgetMs = settings.writeCutover.fenceTimeoutMs;
+
+  const shape = fingerprint(await sides.from.introspector.readRelations(sides.fromRelations), sides.fromRelations);
+  const peer = await sides.to.fence.ownership(owner.service);
+  const opposite = await oppositeCheckpoint(context, sides);
+  await sides.opposite.stop();
+  // Once without holding anybody: a stream that does not deliver is found out before writers wait for it.
+  await passBarrier(context, sides, budgetMs);
+  await at('ready');
+
+  const held = await sides.from.fence.hold(owner, sides.fromRelations, {
+    ...fenceOptions(context, sides.from, sides.toOwner),
+    pauseBudgetMs: budgetMs,
+    attempts: HOLD_ATTEMPTS,
+    sequences: sides.sequences.map((pair) => pair.from),
+    signal: context.signal,
+  });
+  try {
+    await at('held');
+    const [shapeBehindLocks, drainMs] = await Promise.all([
+      held.fingerprint(),
+      passBarrier(context, sides, budgetMs),
+    ]);
+    if (shapeBehindLocks !== shape) throw shapeChanged(context);
+    await at('drained');
+    await sides.stream.stop();
+    await at('apply-stopped');
+
+    const verifyBegan = performance.now();
+    const verified = await verifyChangedKeys(context, sides, budgetMs - held.heldMs());
+    const verifyMs = performance.now() - verifyBegan;
+    await at('verified');
+    await sides.to.fence.advanceSequences(
+      owner,
+      held.sequences.flatMap((peerSequence) => {
+        const pair = sides.sequences.find(({ from }) => from === peerSequence.id);
+        return pair === undefined ? [] : [{ id: pair.to, peer: peerSequence, clients: held.clients }];
+      }),
+    );
+    await at('sequences-set');
+    const start = await sides.to.changes.currentPosition();
+    await at('position-read');
+
+    const outcome = await held.commit({
+      newOwner: sides.toOwner,
+      expectedOwner: sides.fromOwner,
+      peerRevision: peer?.revision ?? 0,
+      reverseStart: { ...opposite, epoch: owner.epoch, applied: start, received: start },
+      beforeCommit: () => at('before-commit'),
+    });
+    const fenceMs = held.heldMs();
+    if (outcome === 'not-committed') {
+      throw new InterruptedError({
+        code: 'DBPS_E530',
+        message: `the commit of ${owner.service}'s cutover did not take place; the server rolled it back`,
+        hint: 'Nothing was changed: run it again.',
+      });
+    }
+    await at('committed');
+    return {
+      fenceMs: Math.round(fenceMs),
+      drainMs: Math.round(drainMs),
+      verifyMs: Math.round(verifyMs),
+      verifiedKeys: verified,
+      holdAttempts: held.attempts,
+    };
+  } catch (error) {
+    // After the commit this finds a session that is over.
+    await held.rollback();
+    throw error;
+  }
+}
+
+/** @returns how long it took. @throws InterruptedError past the deadline. */
+async function passBarrier(context: StepContext, sides: Sides, withinMs: number): Promise<number> {
+  const nonce = randomUUID();
+  const began = performance.now();
+  const arrived = sides.stream.waitForBarrier(nonce, context.now() + withinMs);
+  try {
+    await sides.from.control.writeBarrier(context.owner, nonce);
+  } catch (error) {
+    arrived.catch(() => undefined);
+    throw error;
+  }
+  await arrived;
+  return performance.now() - began;
+}
+
+/** The stream's identity stays as it was; only where it starts is new. */
+async function oppositeCheckpoint(context: StepContext, sides: Sides): Promise<Checkpoint> {
+  const { service } = context.owner;
+  const checkpoint = await sides.from.control.readCheckpoint(service, sides.oppositeDirection);
+  if (checkpoint !== null) return checkpoint;
+  throw new RefusedError({
+    code: 'DBPS_E335',
+    message: `${service} has no ${sides.oppositeDirection} stream: after the switch there would be no way back without loss`,
+    hint: `dbps doctor, then dbps status ${service}`,
+  });
+}
+
+function shapeChanged(context: StepContext): RefusedError {
+  return new RefusedError({
+    code: 'DBPS_E337',
+    message: `the relations of ${context.owner.service} were altered between the guards and the locks of the cutover`,
+    hint: 'dbps plan diff shows what has changed.',
+  });
+}
