@@ -3,6 +3,7 @@ import type { Database, Direction, RelationMap } from '../engines/engine.js';
 import { parseRelationId, relationId, type RelationId } from '../model/relation-id.js';
 import type { ServicePlan } from '../model/plan.js';
 import type { Owner } from './ownership.js';
+import { reverseMaps } from './reverse-maps.js';
 import type { ReplicatorHandle, StepContext } from './step-context.js';
 
 export interface Sides {
@@ -17,7 +18,10 @@ export interface Sides {
   readonly stream: ReplicatorHandle;
   /** Keeps `from` current from `to` after it. */
   readonly opposite: ReplicatorHandle;
+  readonly direction: Direction;
   readonly oppositeDirection: Direction;
+  /** source = `from`, target = `to`. */
+  readonly maps: readonly RelationMap[];
   readonly sequences: readonly { readonly from: RelationId; readonly to: RelationId }[];
 }
 
@@ -48,7 +52,9 @@ export function forwardSides(context: StepContext): Sides {
     toRelations: targetRelations(context.maps),
     stream: context.forward,
     opposite: context.reverse,
+    direction: 'forward',
     oppositeDirection: 'reverse',
+    maps: context.maps,
     sequences: sequencePairs(context.service).map(({ legacy, target }) => ({ from: legacy, to: target })),
   };
 }
@@ -63,7 +69,9 @@ export function backSides(context: StepContext): Sides {
     toRelations: sourceRelations(context.maps),
     stream: context.reverse,
     opposite: context.forward,
+    direction: 'reverse',
     oppositeDirection: 'forward',
+    maps: reverseMaps(context.maps, context.service),
     sequences: sequencePairs(context.service).map(({ legacy, target }) => ({ from: target, to: legacy })),
   };
 }

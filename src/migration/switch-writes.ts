@@ -15,7 +15,7 @@ import { randomUUID } from 'node:crypto';
 import type { Checkpoint } from '../engines/engine.js';
 import { InterruptedError, RefusedError } from '../model/errors.js';
 import { fingerprint } from '../model/fingerprint.js';
-import { verifyChangedKeys } from './changed-keys.js';
+import { openChangedKeys, type ChangedKeysCheck } from './changed-keys.js';
 import { fenceOptions } from './fence-options.js';
 import type { Sides } from './sides.js';
 import type { StepContext } from './step-context.js';
@@ -38,16 +38,46 @@ export async function switchWrites(
   sides: Sides,
   name: 'switch-writes' | 'switch-writes-back',
 ): Promise<SwitchMeasures> {
-  const { owner, settings } = context;
+  const { owner } = context;
   const at = (instant: string) => context.at(`${name}.${instant}`);
-  const budgetMs = settings.writeCutover.fenceTimeoutMs;
-
-  const shape = fingerprint(await sides.from.introspector.readRelations(sides.fromRelations), sides.fromRelations);
+  const shape = fingerprint(
+    await sides.from.introspector.readRelations(sides.fromRelations),
+    sides.fromRelations,
+  );
   const peer = await sides.to.fence.ownership(owner.service);
   const opposite = await oppositeCheckpoint(context, sides);
+  const changed = await openChangedKeys(context, sides);
+  try {
+    return await switchPrepared(
+      context,
+      sides,
+      { shape, peerRevision: peer?.revision ?? 0, opposite, changed },
+      at,
+    );
+  } finally {
+    await changed.close();
+  }
+}
+
+interface Prepared {
+  readonly shape: string;
+  readonly peerRevision: number;
+  readonly opposite: Checkpoint;
+  readonly changed: ChangedKeysCheck;
+}
+
+async function switchPrepared(
+  context: StepContext,
+  sides: Sides,
+  prepared: Prepared,
+  at: (instant: string) => Promise<void>,
+): Promise<SwitchMeasures> {
+  const { owner, settings } = context;
+  const budgetMs = settings.writeCutover.fenceTimeoutMs;
   await sides.opposite.stop();
   // Once without holding anybody: a stream that does not deliver is found out before writers wait for it.
   await passBarrier(context, sides, budgetMs);
+  await prepared.changed.thin();
   await at('ready');
 
   const held = await sides.from.fence.hold(owner, sides.fromRelations, {
@@ -63,13 +93,13 @@ export async function switchWrites(
       held.fingerprint(),
       passBarrier(context, sides, budgetMs),
     ]);
-    if (shapeBehindLocks !== shape) throw shapeChanged(context);
+    if (shapeBehindLocks !== prepared.shape) throw shapeChanged(context);
     await at('drained');
     await sides.stream.stop();
     await at('apply-stopped');
 
     const verifyBegan = performance.now();
-    const verified = await verifyChangedKeys(context, sides, budgetMs - held.heldMs());
+    const verified = await prepared.changed.prove(budgetMs - held.heldMs());
     const verifyMs = performance.now() - verifyBegan;
     await at('verified');
     await sides.to.fence.advanceSequences(
@@ -86,8 +116,8 @@ export async function switchWrites(
     const outcome = await held.commit({
       newOwner: sides.toOwner,
       expectedOwner: sides.fromOwner,
-      peerRevision: peer?.revision ?? 0,
-      reverseStart: { ...opposite, epoch: owner.epoch, applied: start, received: start },
+      peerRevision: prepared.peerRevision,
+      reverseStart: { ...prepared.opposite, epoch: owner.epoch, applied: start, received: start },
       beforeCommit: () => at('before-commit'),
     });
     const fenceMs = held.heldMs();
