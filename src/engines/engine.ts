@@ -81,6 +81,7 @@ export interface Database extends ReadOnlyDatabase {
   readonly changes: ChangeSource;
   readonly sink: SinkFactory;
   readonly fence: Fence;
+  readonly retirement: Retirement;
   readonly traces?: TraceRemover;
 }
 
@@ -661,6 +662,8 @@ export interface FenceObserver {
   assess(request: FenceRequest): Promise<readonly Finding[]>;
   /** This database's row of who owns the service's writes; null when there is none. */
   ownership(service: string): Promise<OwnershipRow | null>;
+  /** Sequences that a closed fence has bounded, with the bounds that opening restores. */
+  fencedSequences(service: string): Promise<readonly Pick<SequenceState, 'id' | 'minimum' | 'maximum'>[]>;
   /** Sessions other than dbps's own that touch the relations now, and what the server has counted of others' statements naming them. */
   access(relations: readonly RelationId[]): Promise<readonly RelationAccess[]>;
 }
@@ -734,6 +737,25 @@ export interface Fence extends FenceObserver {
   advanceSequences(owner: Ownership, advances: readonly SequenceAdvance[]): Promise<void>;
 }
 
+/** Takes relations away for good, in small retries: readers that are still there must not queue behind it. */
+export interface Retirement {
+  /** Takes every privilege from everybody but the owner, then renames (`dbps_retired_…`), so that whoever still uses one is heard of. */
+  retire(
+    owner: Ownership,
+    relations: readonly RelationId[],
+    signal?: AbortSignal,
+  ): Promise<readonly RetiredRelation[]>;
+  retired(service: string): Promise<readonly RetiredRelation[]>;
+  /** Drops what was retired. @throws RefusedError when something depends on it (RESTRICT). */
+  drop(owner: Ownership, signal?: AbortSignal): Promise<void>;
+}
+
+export interface RetiredRelation {
+  readonly relation: RelationId;
+  readonly renamedTo: RelationId;
+  readonly at: string;
+}
+
 export type KeyScope = 'inner' | 'crossing';
 
 export interface BrokenKey {
@@ -761,10 +783,11 @@ export interface FenceOptions {
 export interface CloseOptions extends FenceOptions {
   /** Who owns the writes meanwhile. */
   readonly newOwner: 'legacy' | 'service';
-  /** Run in the transaction that opens the fence: triggers and what needs them. */
-  readonly whenOpening?: readonly string[];
-  /** Created by the opening transaction without validation; attachKeys validates them. */
-  readonly foreignKeys?: readonly DetachedKey[];
+  /**
+   * Run by the opening: in its transaction, so that triggers and keys hold from the first write on; what would have to wait for readers
+   * and only makes the shape stricter (identity) by attachKeys.
+   */
+  readonly whenOpening?: readonly Pick<Statement, 'sql' | 'unless'>[];
 }
 
 export interface DetachedKey {

@@ -4,6 +4,7 @@ import { parseRelationId, relationId, type RelationId } from '../model/relation-
 import type { ServicePlan } from '../model/plan.js';
 import type { Owner } from './ownership.js';
 import { reverseMaps } from './reverse-maps.js';
+import { relationsOn } from './shape.js';
 import type { ReplicatorHandle, StepContext } from './step-context.js';
 
 export interface Sides {
@@ -25,14 +26,6 @@ export interface Sides {
   readonly sequences: readonly { readonly from: RelationId; readonly to: RelationId }[];
 }
 
-export function sourceRelations(maps: readonly RelationMap[]): RelationId[] {
-  return maps.map((map) => map.source);
-}
-
-export function targetRelations(maps: readonly RelationMap[]): RelationId[] {
-  return maps.map((map) => map.target);
-}
-
 /** Sequences of the service under both names; the plan writes the target's. */
 export function sequencePairs(service: ServicePlan): { legacy: RelationId; target: RelationId }[] {
   const back = new Map(Object.entries(service.schemaMap).map(([legacy, target]) => [target, legacy]));
@@ -46,10 +39,10 @@ export function forwardSides(context: StepContext): Sides {
   return {
     from: context.legacy,
     fromOwner: 'legacy',
-    fromRelations: sourceRelations(context.maps),
+    fromRelations: relationsOn('legacy', context),
     to: context.target,
     toOwner: 'service',
-    toRelations: targetRelations(context.maps),
+    toRelations: relationsOn('target', context),
     stream: context.forward,
     opposite: context.reverse,
     direction: 'forward',
@@ -63,10 +56,10 @@ export function backSides(context: StepContext): Sides {
   return {
     from: context.target,
     fromOwner: 'service',
-    fromRelations: targetRelations(context.maps),
+    fromRelations: relationsOn('target', context),
     to: context.legacy,
     toOwner: 'legacy',
-    toRelations: sourceRelations(context.maps),
+    toRelations: relationsOn('legacy', context),
     stream: context.reverse,
     opposite: context.forward,
     direction: 'reverse',

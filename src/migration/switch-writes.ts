@@ -18,6 +18,7 @@ import { fingerprint } from '../model/fingerprint.js';
 import { openChangedKeys, type ChangedKeysCheck } from './changed-keys.js';
 import { fenceOptions } from './fence-options.js';
 import type { Sides } from './sides.js';
+import { expectedFingerprint } from './shape.js';
 import type { StepContext } from './step-context.js';
 
 export interface SwitchMeasures {
@@ -40,10 +41,7 @@ export async function switchWrites(
 ): Promise<SwitchMeasures> {
   const { owner } = context;
   const at = (instant: string) => context.at(`${name}.${instant}`);
-  const shape = fingerprint(
-    await sides.from.introspector.readRelations(sides.fromRelations),
-    sides.fromRelations,
-  );
+  const shape = await expectedShape(context, sides);
   const peer = await sides.to.fence.ownership(owner.service);
   const opposite = await oppositeCheckpoint(context, sides);
   const changed = await openChangedKeys(context, sides);
@@ -168,6 +166,14 @@ async function oppositeCheckpoint(context: StepContext, sides: Sides): Promise<C
     message: `${service} has no ${sides.oppositeDirection} stream: after the switch there would be no way back without loss`,
     hint: `dbps doctor, then dbps status ${service}`,
   });
+}
+
+/** The shape on which the copy rests, not the one of a moment ago: nothing may slip in between the guards and the locks. */
+async function expectedShape(context: StepContext, sides: Sides): Promise<string> {
+  const shapes = await context.store.shapes(context.service.name);
+  const expected = expectedFingerprint(sides.fromOwner === 'legacy' ? 'legacy' : 'target', shapes, context);
+  if (expected !== null) return expected;
+  return fingerprint(await sides.from.introspector.readRelations(sides.fromRelations), sides.fromRelations);
 }
 
 function shapeChanged(context: StepContext): RefusedError {

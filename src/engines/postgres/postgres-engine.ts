@@ -12,6 +12,7 @@ import { postgresDumpReader } from './postgres-dump-reader.js';
 import { PostgresFence, PostgresFenceObserver } from './postgres-fence.js';
 import { PostgresIntrospector } from './postgres-introspector.js';
 import { PostgresPreflight } from './postgres-preflight.js';
+import { PostgresRetirement } from './postgres-retirement.js';
 import { PostgresSinkFactory } from './postgres-sink.js';
 import { PostgresSnapshot } from './postgres-snapshot.js';
 import { PostgresTraceReader, PostgresTraceRemover } from './postgres-traces.js';
@@ -56,6 +57,7 @@ export async function openRoles(target: ConnectionTarget, options: OpenOptions):
     snapshot,
     traces: new PostgresTraceRemover(pool),
     fence: new PostgresFence(pool, { target, applicationName: options.applicationName }),
+    retirement: new PostgresRetirement(pool),
     close: async () => {
       await checksum.close();
       await snapshot.close();

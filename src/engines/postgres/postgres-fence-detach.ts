@@ -13,7 +13,7 @@ import {
   validateKey,
 } from './postgres-fence-keys.js';
 import { forget, recall, remember } from './postgres-fence-memory.js';
-import { restoreKey } from './postgres-fence-opening.js';
+import { restoreKey, runUnlessDone } from './postgres-fence-opening.js';
 import { inSmallRetries } from './postgres-fence-retry.js';
 import { readTree, type FencedRelation } from './postgres-fence-tree.js';
 import { quoteIdentifier, quoteRelation } from './postgres-sql.js';
@@ -111,6 +111,20 @@ export async function attachKeys(
             `ALTER TABLE ${quoteRelation(relation)} ALTER COLUMN ${quoteIdentifier(column)} SET GENERATED ALWAYS`,
           );
           await forget(client, service, 'identity', subject);
+        },
+        signal,
+      );
+    }
+  }
+  if (scope === 'inner') {
+    for (const statement of await pool.use((client) => recall(client, service, 'late-statement'))) {
+      await inSmallRetries(
+        pool,
+        owner,
+        'making the service database as strict as planned',
+        async (client) => {
+          await runUnlessDone(client, statement);
+          await forget(client, service, 'late-statement', statement.subject);
         },
         signal,
       );

@@ -4,7 +4,14 @@ import type { Queryable } from './postgres-fence-tree.js';
 
 /** `subject` is the key within a kind; all of one kind are restored in the order of their subjects. */
 export type Memory =
-  | { readonly kind: 'statement'; readonly subject: string; readonly sql: string }
+  /** Run by the opening transaction, or (`late-statement`) after it, in small retries. */
+  | {
+      readonly kind: 'statement' | 'late-statement';
+      readonly subject: string;
+      readonly sql: string;
+      /** A query that returns a row when the effect is there already. */
+      readonly unless?: string;
+    }
   | {
       readonly kind: 'trigger';
       readonly subject: string;
@@ -24,6 +31,8 @@ export type Memory =
   | { readonly kind: 'inner-key'; readonly subject: string; readonly key: DetachedKey }
   /** Foreign keys with one end inside. */
   | { readonly kind: 'crossing-key'; readonly subject: string; readonly key: DetachedKey }
+  /** Renamed on its way out; `subject` is what it was called. */
+  | { readonly kind: 'retired'; readonly subject: string; readonly renamedTo: string; readonly at: string }
   /** Restored, but not validated yet. */
   | { readonly kind: 'unvalidated-key'; readonly subject: string; readonly key: DetachedKey };
 
@@ -35,7 +44,7 @@ export interface SequenceBounds {
 }
 
 export type MemoryKind = Memory['kind'];
-export type MemoryOf<K extends MemoryKind> = Extract<Memory, { kind: K }>;
+export type MemoryOf<K extends MemoryKind> = Memory & { readonly kind: K };
 
 /** The first memory of a thing is the true one: a second closing must not remember the state that the first one made. */
 export async function remember(client: Queryable, service: string, memory: readonly Memory[]): Promise<void> {

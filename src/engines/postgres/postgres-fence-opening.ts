@@ -48,7 +48,9 @@ export async function openFence(
     await forget(client, service, 'inner-key');
     for (const trigger of triggers) await client.query(enableTrigger(trigger));
     await forget(client, service, 'trigger');
-    for (const statement of statements) await client.query(statement.sql);
+    // Bodies may name what is created after them.
+    if (statements.length > 0) await client.query('SET LOCAL check_function_bodies = off');
+    for (const statement of statements) await runUnlessDone(client, statement);
     await forget(client, service, 'statement');
     await liftSequenceFences(client, service);
     const facts = await readFence(client, service, relations);
@@ -84,6 +86,14 @@ export async function restoreKey(client: Queryable, service: string, key: Detach
   }
   if (key.isValidated)
     await remember(client, service, [{ kind: 'unvalidated-key', subject: keySubject(key), key }]);
+}
+
+export async function runUnlessDone(
+  client: Queryable,
+  statement: { readonly sql: string; readonly unless?: string },
+): Promise<void> {
+  if (statement.unless !== undefined && (await client.query(statement.unless)).rowCount !== 0) return;
+  await client.query(statement.sql);
 }
 
 /** Bounds as they were; advanceSequences has done it already where values had to move on. */

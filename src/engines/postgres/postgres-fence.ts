@@ -29,7 +29,7 @@ import { fenceFunction, fenceFunctionName } from './postgres-fence-body.js';
 import { closeStatements, lockTables } from './postgres-fence-closing.js';
 import { attachKeys, detachKeys } from './postgres-fence-detach.js';
 import { holdWriters } from './postgres-fence-hold.js';
-import { canBeReplica, keySubject, readFiringTriggers } from './postgres-fence-keys.js';
+import { canBeReplica, readFiringTriggers } from './postgres-fence-keys.js';
 import { forget, recall, remember, type Memory } from './postgres-fence-memory.js';
 import { assessFence, readFence, readOwnership } from './postgres-fence-observe.js';
 import { openFence } from './postgres-fence-opening.js';
@@ -54,6 +54,12 @@ export class PostgresFenceObserver implements FenceObserver {
 
   async ownership(service: string): Promise<OwnershipRow | null> {
     return this.pool.use((client) => readOwnership(client, service));
+  }
+
+  async fencedSequences(service: string): Promise<{ id: RelationId; minimum: string; maximum: string }[]> {
+    return this.pool.use(async (client) =>
+      (await recall(client, service, 'sequence')).map(({ subject, bounds }) => ({ id: subject, ...bounds })),
+    );
   }
 
   async access(relations: readonly RelationId[]): Promise<RelationAccess[]> {
@@ -84,15 +90,11 @@ export class PostgresFence extends PostgresFenceObserver implements Fence {
       const triggers = await readFiringTriggers(client, facts.tree, await canBeReplica(client));
       const memory: Memory[] = [
         ...triggers,
-        ...(options.foreignKeys ?? []).map((key) => ({
-          kind: 'inner-key' as const,
-          subject: keySubject(key),
-          key,
-        })),
-        ...(options.whenOpening ?? []).map((sql, index) => ({
-          kind: 'statement' as const,
+        ...(options.whenOpening ?? []).map(({ sql, unless }, index) => ({
+          kind: waitsForReaders(sql) ? ('late-statement' as const) : ('statement' as const),
           subject: String(index).padStart(6, '0'),
           sql,
+          ...(unless !== undefined && { unless }),
         })),
       ];
       await remember(client, service, memory);
@@ -188,4 +190,9 @@ export class PostgresFence extends PostgresFenceObserver implements Fence {
       }
     });
   }
+}
+
+/** ALTER COLUMN … SET GENERATED locks readers out; until then an application may give values itself, nothing worse. */
+function waitsForReaders(sql: string): boolean {
+  return /^ALTER TABLE .* SET GENERATED ALWAYS;?$/s.test(sql.trim());
 }

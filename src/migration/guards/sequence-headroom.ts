@@ -21,7 +21,15 @@ export const sequenceHeadroom: Guard = {
       context.legacy.checksum.sequences(legacyIds, context.signal),
       context.target.checksum.sequences(ids, context.signal),
     ]);
-    const tight = [...there, ...here].filter((sequence) => !hasRoom(sequence));
+    // A fenced sequence ends at its last value; what counts is where it may go once it is opened.
+    const [legacyBounds, targetBounds] = await Promise.all([
+      context.legacy.fence.fencedSequences(context.service.name),
+      context.target.fence.fencedSequences(context.service.name),
+    ]);
+    const tight = [
+      ...there.map((sequence) => ({ ...sequence, ...legacyBounds.find(({ id }) => id === sequence.id) })),
+      ...here.map((sequence) => ({ ...sequence, ...targetBounds.find(({ id }) => id === sequence.id) })),
+    ].filter((sequence) => !hasRoom(sequence));
     if (tight.length === 0) return { outcome: 'ok', detail: `${ids.length} sequences have room` };
     return {
       outcome: 'refused',
