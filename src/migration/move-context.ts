@@ -35,7 +35,12 @@ export interface MoveSettings {
     readonly maxLagMs: number;
     readonly fenceTimeoutMs: number;
   };
-  readonly decommission: { readonly verify: VerifyMode; readonly soakMs: number };
+  readonly decommission: {
+    readonly verify: VerifyMode;
+    readonly soakMs: number;
+    /** Between renaming and dropping the legacy relations. Default 5 000. */
+    readonly graceMs?: number;
+  };
   readonly archive: { readonly directory: string } | { readonly attested: string };
 }
 

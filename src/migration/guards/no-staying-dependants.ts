@@ -1,0 +1,38 @@
+import { findStayingDependants } from '../staying-dependants.js';
+import { relationsOn } from '../shape.js';
+import { sequencePairs } from '../sides.js';
+import type { Guard } from '../step-context.js';
+
+/** A view follows a rename and goes on reading the frozen relation without a word; a drop would fail half way. */
+export const noStayingDependants: Guard = {
+  name: 'no-staying-dependants',
+  when: 'start',
+  evaluate: async (context) => {
+    const schema = await context.legacy.introspector.read({ signal: context.signal });
+    const dependants = findStayingDependants(
+      schema,
+      relationsOn('legacy', context),
+      sequencePairs(context.service).map(({ legacy }) => legacy),
+    );
+    if (dependants.length === 0)
+      return { outcome: 'ok', detail: 'nothing that stays depends on the relations' };
+    const findings = dependants.map(({ subject, what, relation }) => ({
+      code: 'BND401',
+      severity: 'error' as const,
+      subject,
+      relation,
+      service: context.service.name,
+      message: `${what}, which stays in legacy, uses ${relation}`,
+      remedy: `Drop or rewrite ${subject} so that it does without ${relation}.`,
+    }));
+    for (const finding of findings) context.emit({ type: 'finding', finding });
+    return {
+      outcome: 'refused',
+      code: 'DBPS_E346',
+      detail: findings.map(({ message }) => message).join('; '),
+      hint: findings[0]?.remedy ?? '',
+      findings,
+      mayPass: false,
+    };
+  },
+};

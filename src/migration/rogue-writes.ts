@@ -1,0 +1,96 @@
+/**
+ * Writes that reached a database after it had given them away: by a disabled trigger, the replica role, a partition without fence. The
+ * journal holds each as the log showed it. They are never merged by themselves: both versions are shown, and somebody decides by making both
+ * sides equal, or by keeping the owner's row, which `decideRogueWrites` writes down.
+ */
+import type { ReadOnlyDatabase, RelationMap } from '../engines/engine.js';
+import type { Finding } from '../model/finding.js';
+import type { JournalEntry } from '../state/state-store.js';
+import { ROGUE_WRITE } from './journal.js';
+import type { RogueChange, StepContext } from './step-context.js';
+
+export interface RogueWrite extends RogueChange {
+  readonly entry: number;
+  readonly at: string;
+}
+
+/** Journal step of a decision; `data.entries` are the notes it settles. */
+export const ROGUE_DECISION = 'rogue-write-decided';
+
+/** Undecided ones. Pure. */
+export function openRogueWrites(history: readonly JournalEntry[]): RogueWrite[] {
+  const decided = new Set(
+    history
+      .filter(({ step }) => step === ROGUE_DECISION)
+      .flatMap(({ data }) => (data as { entries?: readonly number[] } | null)?.entries ?? []),
+  );
+  return history
+    .filter(
+      ({ id, step, transition }) => step === ROGUE_WRITE && transition === 'forward' && !decided.has(id),
+    )
+    .map(({ id, at, data }) => ({ ...(data as RogueChange), entry: id, at }));
+}
+
+export interface RogueVersions {
+  readonly write: RogueWrite;
+  /** Column → text, null where there is no such row. */
+  readonly legacy: Readonly<Record<string, string | null>> | null;
+  readonly service: Readonly<Record<string, string | null>> | null;
+}
+
+/** Both versions as they are now. A write without a key (TRUNCATE) has none. */
+export async function readVersions(
+  context: {
+    readonly legacy: ReadOnlyDatabase;
+    readonly target: ReadOnlyDatabase;
+    readonly maps: readonly RelationMap[];
+  },
+  writes: readonly RogueWrite[],
+): Promise<RogueVersions[]> {
+  const found: RogueVersions[] = [];
+  for (const write of writes) {
+    const map = context.maps.find(
+      ({ source, leaves }) => source === write.relation || leaves.includes(write.relation),
+    );
+    if (map === undefined || write.key === null) {
+      found.push({ write, legacy: null, service: null });
+      continue;
+    }
+    const [legacy, service] = await Promise.all([
+      context.legacy.checksum.rows(map, [write.key], 'source'),
+      context.target.checksum.rows(map, [write.key], 'target'),
+    ]);
+    const named = (rows: typeof legacy) =>
+      rows[0] === undefined
+        ? null
+        : Object.fromEntries(map.columns.map(({ name }, index) => [name, rows[0]?.values[index] ?? null]));
+    found.push({ write, legacy: named(legacy), service: named(service) });
+  }
+  return found;
+}
+
+export function rogueFinding(service: string, { write, legacy, service: owner }: RogueVersions): Finding {
+  const subject = `${write.relation}${write.key === null ? '' : ` (${write.key.join(', ')})`}`;
+  return {
+    code: 'VRF501',
+    severity: 'error',
+    subject,
+    relation: write.relation,
+    service,
+    message: `legacy accepted a ${write.kind} of ${subject} at ${write.at}, though ${service} owns the writes`,
+    remedy: `Carry over what is wanted into the service database, then: dbps migrate resume ${service} --keep-owner`,
+    data: { position: write.position, legacy, service: owner, entry: write.entry },
+  };
+}
+
+/** Writes the decision down: the owner's rows stand. dbps carries nothing over by itself. */
+export async function decideRogueWrites(context: StepContext, writes: readonly RogueWrite[]): Promise<void> {
+  if (writes.length === 0) return;
+  await context.store.append(context.owner, {
+    transition: 'forward',
+    step: ROGUE_DECISION,
+    event: 'note',
+    detail: `${writes.length} writes in legacy are settled: the owner's rows stand`,
+    data: { entries: writes.map(({ entry }) => entry), decision: 'keep-owner' },
+  });
+}

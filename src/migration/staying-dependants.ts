@@ -1,0 +1,68 @@
+/** What stays in legacy and would break, or silently go stale, without the relations that leave. Pure, over the introspected schema. */
+import type { DatabaseSchema } from '../model/database-schema.js';
+import { withDescendants } from '../model/fingerprint.js';
+import type { RelationId } from '../model/relation-id.js';
+
+export interface StayingDependant {
+  /** What a person would drop or rewrite. */
+  readonly subject: string;
+  readonly what: string;
+  /** The leaving relation or sequence it uses. */
+  readonly relation: RelationId;
+}
+
+export function findStayingDependants(
+  schema: DatabaseSchema,
+  relations: readonly RelationId[],
+  sequences: readonly RelationId[],
+): StayingDependant[] {
+  const leaving = new Set(withDescendants(schema, relations).map(({ id }) => id));
+  const leavingSequences = new Set(sequences);
+  const found: StayingDependant[] = [];
+  const tell = (subject: string, what: string, relation: RelationId) =>
+    found.push({ subject, what, relation });
+  for (const relation of schema.relations) {
+    if (leaving.has(relation.id)) continue;
+    const isView = relation.kind === 'view' || relation.kind === 'materialized-view';
+    for (const read of isView ? relation.reads : []) {
+      if (leaving.has(read)) tell(relation.id, `${relation.kind.replace('-', ' ')} ${relation.id}`, read);
+    }
+    for (const key of relation.foreignKeys) {
+      if (leaving.has(key.parent) && !key.isInherited)
+        tell(`${relation.id} ${key.name}`, `foreign key ${key.name} of ${relation.id}`, key.parent);
+    }
+    for (const column of relation.columns) {
+      if (column.sequence !== undefined && leavingSequences.has(column.sequence))
+        tell(
+          `${relation.id}.${column.name}`,
+          `the default of ${relation.id}.${column.name}`,
+          column.sequence,
+        );
+    }
+    for (const trigger of relation.triggers)
+      for (const touched of new Set([...trigger.reads, ...trigger.writes]))
+        if (leaving.has(touched))
+          tell(`${relation.id} ${trigger.name}`, `trigger ${trigger.name} of ${relation.id}`, touched);
+    for (const rule of relation.rules)
+      for (const touched of rule.touches)
+        if (leaving.has(touched))
+          tell(`${relation.id} ${rule.name}`, `rule ${rule.name} of ${relation.id}`, touched);
+  }
+  // A function that only the leaving relations' own triggers call leaves with them in effect.
+  const own = new Set(
+    schema.relations
+      .filter(({ id }) => leaving.has(id))
+      .flatMap(({ triggers }) => triggers.map(({ routine }) => routine)),
+  );
+  for (const routine of schema.routines) {
+    if (routine.schema === 'dbps' || own.has(`${routine.schema}.${routine.name}`)) continue;
+    for (const touched of new Set([...routine.reads, ...routine.writes]))
+      if (leaving.has(touched))
+        tell(
+          `${routine.schema}.${routine.name}${routine.signature}`,
+          `${routine.kind} ${routine.id}`,
+          touched,
+        );
+  }
+  return found;
+}
