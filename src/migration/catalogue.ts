@@ -1,5 +1,10 @@
 /** Guards and steps by the names they have in the transitions table. A test walks the table and looks each one up. */
 import { InternalError } from '../model/errors.js';
+import { fenceObserved } from './guards/fence-observed.js';
+import { fenceable } from './guards/fenceable.js';
+import { noLegacyAccess } from './guards/no-legacy-access.js';
+import { noRogueWrites } from './guards/no-rogue-writes.js';
+import { noStayingDependants } from './guards/no-staying-dependants.js';
 import { forwardCaptureAlive, reverseCaptureAlive } from './guards/capture-alive.js';
 import { changedKeysFit } from './guards/changed-keys-fit.js';
 import { fingerprintUnchanged } from './guards/fingerprint-unchanged.js';
@@ -14,6 +19,24 @@ import { verified } from './guards/verified.js';
 import { walBudget } from './guards/wal-budget.js';
 import type { Catalogue } from './orchestrator.js';
 import type { Guard, Step } from './step-context.js';
+import { archive } from './steps/archive.js';
+import { attachCrossingKeys } from './steps/attach-crossing-keys.js';
+import { closeTargetFence } from './steps/close-target-fence.js';
+import { detachCrossingKeys } from './steps/detach-crossing-keys.js';
+import { dropLegacy } from './steps/drop-legacy.js';
+import { finalBarrier } from './steps/final-barrier.js';
+import { openLegacy } from './steps/open-legacy.js';
+import { openTarget } from './steps/open-target.js';
+import { proveArchive } from './steps/prove-archive.js';
+import { proveReverse } from './steps/prove-reverse.js';
+import { publishOwner } from './steps/publish-owner.js';
+import { removeTraces } from './steps/remove-traces.js';
+import { resumeForward } from './steps/resume-forward.js';
+import { retireLegacy } from './steps/retire-legacy.js';
+import { startReverse } from './steps/start-reverse.js';
+import { switchWrites } from './steps/switch-writes.js';
+import { switchWritesBack } from './steps/switch-writes-back.js';
+import { validateTargetKeys } from './steps/validate-target-keys.js';
 import { beginSoak } from './steps/begin-soak.js';
 import { buildKeys } from './steps/build-keys.js';
 import { copy } from './steps/copy.js';
@@ -29,6 +52,11 @@ import { replay } from './steps/replay.js';
 import { verifyCopy } from './steps/verify-copy.js';
 
 const GUARDS: readonly Guard[] = [
+  fenceable,
+  fenceObserved,
+  noRogueWrites,
+  noStayingDependants,
+  noLegacyAccess,
   planCurrent,
   preflightClean,
   targetEmpty,
@@ -45,6 +73,24 @@ const GUARDS: readonly Guard[] = [
 ];
 
 const STEPS: readonly Step[] = [
+  archive,
+  attachCrossingKeys,
+  closeTargetFence,
+  detachCrossingKeys,
+  dropLegacy,
+  finalBarrier,
+  openLegacy,
+  openTarget,
+  proveArchive,
+  proveReverse,
+  publishOwner,
+  removeTraces,
+  resumeForward,
+  retireLegacy,
+  startReverse,
+  switchWrites,
+  switchWritesBack,
+  validateTargetKeys,
   createDatabase,
   installControl,
   createTargetSchema,

@@ -6,6 +6,7 @@ import type { Ownership, RetiredRelation, Retirement } from '../engine.js';
 import type { SessionPool } from './postgres-connection.js';
 import { forget, recall, remember } from './postgres-fence-memory.js';
 import { inSmallRetries } from './postgres-fence-retry.js';
+import type { Queryable } from './postgres-fence-tree.js';
 import { quoteIdentifier, quoteLiteral, quoteRelation } from './postgres-sql.js';
 
 export class PostgresRetirement implements Retirement {
@@ -21,28 +22,16 @@ export class PostgresRetirement implements Retirement {
     relations: readonly RelationId[],
     signal?: AbortSignal,
   ): Promise<RetiredRelation[]> {
-    for (const relation of relations) {
-      const { schema, name } = parseRelationId(relation);
-      const renamed = retiredName(name);
-      await inSmallRetries(
-        this.pool,
-        owner,
-        `retiring ${relation}`,
-        async (client) => {
-          const { rows } = await client.query<{ at: string; found: string }>(
-            "SELECT to_json(clock_timestamp()) #>> '{}' AS at, (to_regclass($1) IS NOT NULL)::text AS found",
-            [quoteRelation(relation)],
-          );
-          if (rows[0]?.found !== 'true') return;
-          await client.query(revokeAll(schema, name));
-          await client.query(`ALTER TABLE ${quoteRelation(relation)} RENAME TO ${quoteIdentifier(renamed)}`);
-          await remember(client, owner.service, [
-            { kind: 'retired', subject: relation, renamedTo: relationId(schema, renamed), at: rows[0].at },
-          ]);
-        },
-        signal,
-      );
-    }
+    // All or none: half of a service renamed would be neither here nor there.
+    await inSmallRetries(
+      this.pool,
+      owner,
+      `retiring the relations of ${owner.service}`,
+      async (client) => {
+        for (const relation of relations) await retireOne(client, owner.service, relation);
+      },
+      signal,
+    );
     return this.retired(owner.service);
   }
 
@@ -73,6 +62,21 @@ export class PostgresRetirement implements Retirement {
       });
     }
   }
+}
+
+async function retireOne(client: Queryable, service: string, relation: RelationId): Promise<void> {
+  const { schema, name } = parseRelationId(relation);
+  const renamed = retiredName(name);
+  const { rows } = await client.query<{ at: string; found: string }>(
+    "SELECT to_json(clock_timestamp()) #>> '{}' AS at, (to_regclass($1) IS NOT NULL)::text AS found",
+    [quoteRelation(relation)],
+  );
+  if (rows[0]?.found !== 'true') return;
+  await client.query(revokeAll(schema, name));
+  await client.query(`ALTER TABLE ${quoteRelation(relation)} RENAME TO ${quoteIdentifier(renamed)}`);
+  await remember(client, service, [
+    { kind: 'retired', subject: relation, renamedTo: relationId(schema, renamed), at: rows[0].at },
+  ]);
 }
 
 /** Within 63 bytes, and never two alike. */

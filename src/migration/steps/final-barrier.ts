@@ -11,6 +11,8 @@ import type { Step, StepContext } from '../step-context.js';
  */
 export const finalBarrier: Step = {
   name: 'final-barrier',
+  // Done means that retiring has begun, and no longer can be taken back; before that it is always passed again.
+  isCommitPoint: true,
   describe: async (context) => [
     {
       where: 'target',

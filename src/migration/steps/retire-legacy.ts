@@ -2,10 +2,9 @@ import { endCapture } from '../capture.js';
 import { relationsOn } from '../shape.js';
 import type { Step } from '../step-context.js';
 
-/** The point of no return. Captures go first: a stream must never meet relations under other names. */
+/** The point of no return (final-barrier tells it). Captures go first: a stream must never meet relations under other names. */
 export const retireLegacy: Step = {
   name: 'retire-legacy',
-  isCommitPoint: true,
   describe: async (context) => [
     { where: 'target', sql: null, purpose: 'end reverse capture: publication and slot' },
     { where: 'legacy', sql: null, purpose: 'end forward capture: publication and slot' },

@@ -268,6 +268,93 @@ export const ERRORS = {
     example: 'sequence public.tags_id_seq has no room: it would go on at 32790, outside 1 to 32767',
     fix: 'Widen the column and the sequence (ALTER TABLE … TYPE bigint; ALTER SEQUENCE … AS bigint) before the cutover.',
   },
+  DBPS_E335: {
+    title: 'no stream for the way back',
+    meaning:
+      'Before the writes are switched, the stream of the opposite direction must have been alive since provisioning: it is what a rollback loses nothing by.',
+    example: 'orders has no reverse stream: after the switch there would be no way back without loss',
+    fix: 'dbps doctor shows publication and slot; roll back to planned and provision again when they are gone.',
+  },
+  DBPS_E337: {
+    title: 'the relations were altered just before the cutover',
+    meaning:
+      'Behind the locks of the cutover the relations do not have the shape that the copy rests on. DDL such as ALTER TYPE or ADD COLUMN DEFAULT changes rows without a word in the log, so nothing was switched.',
+    example: 'the relations of orders were altered between the guards and the locks of the cutover',
+    fix: 'dbps plan diff shows what has changed. Additive changes: dbps migrate resume <service> --apply-ddl.',
+  },
+  DBPS_E338: {
+    title: 'rows differ at the cutover',
+    meaning:
+      'With all writers held and everything applied, a row that changed lately is not the same on both sides. Nothing was switched.',
+    example: 'public.orders is not the same on both sides: (4711)',
+    fix: 'dbps verify <service> shows the rows and writes the SQL that repairs them.',
+  },
+  DBPS_E339: {
+    title: 'the changed keys do not fit the pause',
+    meaning:
+      'What changed since it was last verified is compared while writers wait. That was not done within the fence timeout; nothing was switched.',
+    example: 'the changed keys of orders did not fit the pause: 48000 were verified in time',
+    fix: 'dbps verify <service> --mode changed works them off beforehand; or raise gates.writeCutover.fenceTimeout.',
+  },
+  DBPS_E340: {
+    title: 'something depends on the relations that are to be dropped',
+    meaning: 'The drop is RESTRICT: it never takes anything else along.',
+    example: 'the relations of orders are not dropped: view sales depends on table orders',
+    fix: 'Drop or rewrite what it names, then run it again.',
+  },
+  DBPS_E341: {
+    title: 'writing does not work on the new owner',
+    meaning:
+      'After the fence was opened, a zero-row write of each relation is tried and rolled back. The writes belong to this database already, so it is mended and finished, never undone.',
+    example: 'writing does not work: public.orders as shop_app: permission denied for table orders',
+    fix: 'Grant or mend what it names and run the same command again.',
+  },
+  DBPS_E342: {
+    title: 'rows break a foreign key of the service',
+    meaning:
+      'The key was created without reading the rows when the service database opened. Validated now, it meets rows without their parent.',
+    example: 'rows break items_order_id_fkey of public.items',
+    fix: 'dbps verify <service> lists the orphans; mend them and run it again.',
+  },
+  DBPS_E343: {
+    title: 'the relations cannot be fenced',
+    meaning: 'Something would stop the fence from closing, or let writers round it.',
+    example: 'dbps_admin may not fence public.orders: they belong to shop_owner',
+    fix: 'Run the statement that it names.',
+  },
+  DBPS_E344: {
+    title: 'the fence of legacy has a gap',
+    meaning:
+      'A trigger was disabled, a body changed, or a partition created since. Writes may have come through.',
+    example: 'public.events_2026 has no trigger dbps_fence',
+    fix: 'dbps verify <service> --mode full shows whether writes came through; a rollback and the way forward again put the fence up anew.',
+  },
+  DBPS_E345: {
+    title: 'writes reached legacy behind the fence',
+    meaning:
+      'The log of legacy holds changes that dbps did not make, after the writes had been given to the service database. They are shown with both versions and never merged by themselves.',
+    example: '2 writes reached legacy behind the fence: public.orders (4711)',
+    fix: 'Carry over what is wanted into the service database, then settle them: dbps migrate resume <service> --keep-owner.',
+  },
+  DBPS_E346: {
+    title: 'something that stays uses the relations',
+    meaning:
+      'A view follows a rename and goes on reading the frozen relation without a word; keys, defaults and functions would break.',
+    example: 'view public.sales, which stays in legacy, uses public.orders',
+    fix: 'Drop or rewrite what it names before the decommission.',
+  },
+  DBPS_E347: {
+    title: 'somebody still uses the legacy relations',
+    meaning: 'A session other than dbps’s holds a lock on them now: it reads what is about to go.',
+    example: 'shop_app uses public.orders (reporting, pid 4711, active: SELECT …)',
+    fix: 'Point it at the service database, or end it.',
+  },
+  DBPS_E348: {
+    title: 'the archive is not what legacy holds',
+    meaning: 'The files were read back from disk and compared with the relations row by row.',
+    example: 'the archive of public.orders does not hold what the relation holds',
+    fix: 'Nothing was dropped. Look at the disk, then run it again: the archive is written anew.',
+  },
   DBPS_E530: {
     title: 'the session that held the writers was lost',
     meaning:

@@ -1,3 +1,12 @@
 import type { FindingEntry } from './catalogue.js';
 
-export const IDX = {} as const satisfies Record<string, FindingEntry>;
+export const IDX = {
+  IDX301: {
+    title: 'a restored foreign key is not valid',
+    severity: 'warning',
+    meaning:
+      'After a rollback the keys that crossed the boundary are put back. Rows that came meanwhile break this one, so it holds for new rows only.',
+    example: 'the foreign key orders_user_id_fkey of public.orders is back, but existing rows break it',
+    fix: 'Mend the rows, then ALTER TABLE … VALIDATE CONSTRAINT ….',
+  },
+} as const satisfies Record<string, FindingEntry>;

@@ -41,4 +41,12 @@ export const VRF = {
     example: 'public.orders_id_seq: 93 % of its values are used',
     fix: 'ALTER TABLE … ALTER COLUMN id TYPE bigint; ALTER SEQUENCE … AS bigint; before the cutover.',
   },
+  VRF501: {
+    title: 'legacy accepted a write behind the fence',
+    severity: 'error',
+    meaning:
+      'After the cutover the log of legacy holds a change that dbps did not make: a trigger was disabled, the replica role was used, or a partition had no fence. The owner does not have it.',
+    example: 'legacy accepted a update of public.orders (4711), though orders owns the writes',
+    fix: 'Compare both versions, carry over what is wanted into the service database, then dbps migrate resume <service> --keep-owner.',
+  },
 } as const satisfies Record<string, FindingEntry>;
