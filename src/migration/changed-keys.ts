@@ -12,6 +12,8 @@ import type { StepContext } from './step-context.js';
 
 /** Keys compared in one round trip to each side. */
 const BATCH = 2000;
+/** A tolerant pass is no reason to put the switch off for long. */
+const MOST_PASSES = 20;
 
 export interface ChangedKeysCheck {
   /** Removes what is equal now; what differs may be lag, and stays. */
@@ -32,7 +34,12 @@ export async function openChangedKeys(context: StepContext, sides: Sides): Promi
   const compared = { sides, sink, methods };
   return {
     thin: async () => {
-      for (const [index, map] of sides.maps.entries()) await comparePass(compared, map, index, 'lag-or-loss');
+      for (const [index, map] of sides.maps.entries()) {
+        for (let pass = 0; pass < MOST_PASSES; pass++) {
+          const { taken, removed } = await comparePass(compared, map, index, 'lag-or-loss');
+          if (taken < BATCH || removed === 0) break;
+        }
+      }
     },
     prove: async (withinMs) => {
       const deadline = performance.now() + withinMs;
@@ -41,7 +48,7 @@ export async function openChangedKeys(context: StepContext, sides: Sides): Promi
         let taken = 0;
         do {
           if (performance.now() > deadline) throw tooMany(owner.service, keys);
-          taken = await comparePass(compared, map, index, 'loss');
+          ({ taken } = await comparePass(compared, map, index, 'loss'));
           keys += taken;
         } while (taken >= BATCH);
       }
@@ -65,16 +72,16 @@ interface Compared {
   readonly methods: readonly ChecksumMethod[];
 }
 
-/** One batch of one relation. @returns how many keys were taken. */
+/** One batch of one relation. */
 async function comparePass(
   { sides, sink, methods }: Compared,
   map: RelationMap,
   index: number,
   difference: 'lag-or-loss' | 'loss',
-): Promise<number> {
+): Promise<{ readonly taken: number; readonly removed: number }> {
   const method = methods[index] as ChecksumMethod;
   const keys = await sink.changed.take(map, BATCH);
-  if (keys.length === 0) return 0;
+  if (keys.length === 0) return { taken: 0, removed: 0 };
   // An empty key stands for the whole relation: it was truncated.
   const named = keys.filter((key) => key.length > 0);
   const different = new Map<string, Key>();
@@ -89,7 +96,7 @@ async function comparePass(
   if (difference === 'loss' && different.size > 0) throw differs(map, [...different.values()]);
   const equal = keys.filter((key) => !different.has(keyName(key)));
   if (equal.length > 0) await sink.changed.remove(map, equal);
-  return keys.length;
+  return { taken: keys.length, removed: equal.length };
 }
 
 async function isWholeEqual(sides: Sides, map: RelationMap, method: ChecksumMethod): Promise<boolean> {
