@@ -1,0 +1,31 @@
+/** `npm run bench -- copy|verify [--scale 0.25] [--rounds 3] [--chunk-rows 50000]`: one JSON line a measure on stdout. */
+import { parseArgs } from 'node:util';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    /** 1: the 4.25 million rows of the peers' study. */
+    scale: { type: 'string', default: '0.25' },
+    rounds: { type: 'string', default: '3' },
+    'chunk-rows': { type: 'string', default: '50000' },
+  },
+});
+const options = {
+  scale: Number(values.scale),
+  rounds: Number(values.rounds),
+  chunkRows: Number(values['chunk-rows']),
+};
+
+const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
+  copy: async () => (await import('./copy.js')).benchCopy(options),
+  verify: async () => (await import('./verify.js')).benchVerify(options),
+};
+
+const chosen = positionals.length === 0 ? Object.keys(BENCHES) : positionals;
+const unknown = chosen.find((name) => BENCHES[name] === undefined);
+if (unknown === undefined) {
+  for (const name of chosen) await BENCHES[name]?.();
+} else {
+  process.stderr.write(`no bench "${unknown}"; there are ${Object.keys(BENCHES).join(', ')}\n`);
+  process.exitCode = 2;
+}
