@@ -31,6 +31,8 @@ export interface DatabaseSchema {
   /** Who may use the schemas; without it no grant inside them is worth anything. Undefined where not known. */
   readonly schemaGrants?: readonly (Grant & { readonly schema: string })[];
   readonly schemaComments?: Readonly<Record<string, string>>;
+  /** Roles that need no grants: superusers and the role that read this. Undefined where not known (a dump). */
+  readonly administrators?: readonly string[];
   /** Objects that exist but that this model has no place for; each becomes a finding, never silence. */
   readonly unsupported: readonly UnsupportedObject[];
 }

@@ -6,13 +6,22 @@ import { createHash } from 'node:crypto';
 import { isOwnable, type DatabaseSchema } from '../model/database-schema.js';
 import { ConfigError } from '../model/errors.js';
 import { fingerprint } from '../model/fingerprint.js';
-import { compareFindings } from '../model/finding.js';
+import { compareFindings, type Finding } from '../model/finding.js';
 import type { Plan, ServicePlan } from '../model/plan.js';
 import { assignRelations } from './assignment.js';
 import type { Boundaries, ServiceBoundary } from './boundaries.js';
 import { findCrossingReferences, orderServices } from './crossing-references.js';
 import { ObjectGraph } from './object-graph.js';
-import { SchemaRenaming } from './schema-renaming.js';
+import { leftOutFindings, routineFindings, sequenceFindings, viewFindings } from './findings/objects.js';
+import { referenceFindings, sharedFindings } from './findings/references.js';
+import { tableFindings, targetFindings, unsupportedFindings } from './findings/tables.js';
+import {
+  applicationOwners,
+  grantToFormerOwners,
+  rolesNamed,
+  withoutAdministratorGrants,
+} from './role-grants.js';
+import { inverseSchemaMap, SchemaRenaming } from './schema-renaming.js';
 import { selectServiceSchema } from './service-schema.js';
 
 function schemaMapOf(
@@ -61,9 +70,20 @@ export function makePlan(schema: DatabaseSchema, boundaries: Boundaries, created
     boundaries.services.map((service) => service.name),
     crossings,
   );
+  const findings: Finding[] = [
+    ...referenceFindings(crossings),
+    ...sharedFindings(graph, boundaries),
+    ...routineFindings(graph),
+    ...sequenceFindings(graph),
+    ...tableFindings(schema, assignment),
+    ...unsupportedFindings(schema, assignment),
+  ];
   const services = order.map((name, index): ServicePlan => {
     const boundary = boundaries.services.find((service) => service.name === name) as ServiceBoundary;
-    const source = selectServiceSchema(graph, name);
+    const selected = selectServiceSchema(graph, name);
+    const owners = applicationOwners(selected, schema.administrators);
+    const source = grantToFormerOwners(withoutAdministratorGrants(selected, schema.administrators), owners);
+    findings.push(...leftOutFindings(graph, name, selected));
     const schemaMap = schemaMapOf(source.schemas, boundary, boundaries.defaultSchema);
     const tables = source.relations.filter(isOwnable);
     const withRows = source.relations.filter(
@@ -71,7 +91,7 @@ export function makePlan(schema: DatabaseSchema, boundaries: Boundaries, created
     );
     const sum = (values: readonly (number | null)[]) =>
       values.reduce<number>((total, value) => total + (value ?? 0), 0);
-    return {
+    const plan: ServicePlan = {
       name,
       order: index + 1,
       targetEngine: boundary.targetEngine,
@@ -91,7 +111,16 @@ export function makePlan(schema: DatabaseSchema, boundaries: Boundaries, created
         withRows.filter((relation) => relation.partitionBy === undefined).map((relation) => relation.bytes),
       ),
     };
+    findings.push(...targetFindings(plan, rolesNamed(source), owners));
+    return plan;
   });
+  const planned = new Set(
+    services.flatMap((service) => {
+      const back = new SchemaRenaming(service.schema, inverseSchemaMap(service.schemaMap));
+      return service.schema.relations.map((relation) => back.relation(relation.id));
+    }),
+  );
+  findings.push(...viewFindings(graph, planned));
   const owned = services.flatMap((service) => service.relations).sort();
   const plan: Omit<Plan, 'hash'> = {
     version: 1,
@@ -100,7 +129,7 @@ export function makePlan(schema: DatabaseSchema, boundaries: Boundaries, created
     fingerprint: fingerprint(schema, owned),
     services,
     crossings,
-    findings: [...[]].sort(compareFindings),
+    findings: [...findings].sort(compareFindings),
   };
   return { ...plan, hash: hashPlan(plan) };
 }

@@ -25,7 +25,8 @@ import { UNSUPPORTED } from './sql/unsupported.js';
 export type CatalogueReader = Pick<pg.ClientBase, 'query'>;
 
 const IDENTITY = `SELECT current_database() AS database, current_setting('server_version') AS product,
-  current_setting('server_version_num') AS version`;
+  current_setting('server_version_num') AS version,
+  (SELECT json_agg(rolname ORDER BY rolname) FROM pg_roles WHERE rolsuper OR rolname = current_user)::text AS administrators`;
 
 interface ReadOptions extends IntrospectOptions {
   /** Without sizes nothing is asked of the file system. Default true. */
@@ -42,13 +43,19 @@ async function rowsOf<T>(
 }
 
 async function readIdentity(client: CatalogueReader): Promise<CatalogueRows['identity']> {
-  const { rows } = await client.query<{ database: string; product: string; version: string }>(IDENTITY);
+  const { rows } = await client.query<{
+    database: string;
+    product: string;
+    version: string;
+    administrators: string;
+  }>(IDENTITY);
   const row = rows[0];
   if (row === undefined) throw new Error('the server did not say who it is');
   return {
     database: row.database,
     product: `PostgreSQL ${row.product.split(' ')[0]}`,
     version: Number(row.version),
+    administrators: JSON.parse(row.administrators) as string[],
   };
 }
 

@@ -24,7 +24,12 @@ import type { TypeRow } from './sql/types.js';
 import type { UnsupportedRow } from './sql/unsupported.js';
 
 export interface CatalogueRows {
-  readonly identity: { readonly database: string; readonly product: string; readonly version: number };
+  readonly identity: {
+    readonly database: string;
+    readonly product: string;
+    readonly version: number;
+    readonly administrators: readonly string[];
+  };
   readonly schemas: readonly { readonly name: string; readonly comment: string | null }[];
   readonly relations: readonly RelationRow[];
   readonly columns: readonly ColumnRow[];
@@ -243,6 +248,7 @@ export async function assembleSchema(rows: CatalogueRows): Promise<DatabaseSchem
       .filter((row) => row.object === 'schema')
       .map((row) => ({ ...toGrant(row), schema: row.name })),
     ...(Object.keys(schemaComments).length > 0 && { schemaComments }),
+    administrators: rows.identity.administrators,
     unsupported: unsupportedOf(rows),
   };
 }

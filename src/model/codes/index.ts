@@ -4,6 +4,7 @@ import type { CodeEntry, FindingEntry } from './catalogue.js';
 import { DRF } from './drf.js';
 import { ERRORS } from './errors.js';
 import { IDX } from './idx.js';
+import { PLANNING } from './planning.js';
 import { PREFLIGHT } from './preflight.js';
 import { RPL } from './rpl.js';
 import { SEC } from './sec.js';
@@ -22,6 +23,7 @@ export const FINDING_CODES: Readonly<Record<string, FindingEntry>> = {
   ...SEC,
   ...VRF,
   ...DRF,
+  ...PLANNING,
   ...PREFLIGHT,
 };
 
