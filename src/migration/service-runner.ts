@@ -18,13 +18,20 @@ import {
 } from './itinerary.js';
 import { readAttempt, ROGUE_WRITE } from './journal.js';
 import { restingModes } from './modes.js';
+import type { Wish } from './requests.js';
 import type { MoveContext } from './move-context.js';
 import type { DatabaseOpener, MoveEnvironment } from './move-environment.js';
 import { carryOut, takeBack, type Run, type TransitionResult } from './orchestrator.js';
 import { StreamWatch } from './stream-watch.js';
 import { recordVerification } from './verified.js';
 import { verifyMove } from './verify-move.js';
-import type { GuardContext, ReplicatorHandle, StepContext, TransitionParameters } from './step-context.js';
+import type {
+  GuardContext,
+  ReplicationStatus,
+  ReplicatorHandle,
+  StepContext,
+  TransitionParameters,
+} from './step-context.js';
 
 export interface OpenRunnerOptions {
   /** `--lock-timeout`. */
@@ -163,6 +170,52 @@ export class ServiceRunner {
     if (modes.forward !== null && hasForward) await this.#replicator('forward').start(modes.forward);
   }
 
+  /** One wish, whoever it came from. @throws RefusedError E327 while the service is paused. */
+  async perform(wish: Wish, signal = this.signal): Promise<readonly TransitionResult[]> {
+    const { activity, reason } = await this.state();
+    if (activity === 'paused' && (wish.kind === 'advance' || wish.kind === 'rollback')) {
+      throw new RefusedError({
+        code: 'DBPS_E327',
+        message: `${this.service.name} is paused: ${reason ?? ''}`,
+        hint: `dbps migrate resume ${this.service.name}`,
+      });
+    }
+    switch (wish.kind) {
+      case 'advance':
+        await this.rest();
+        return this.advance(wish.to, wish.parameters, signal);
+      case 'rollback':
+        await this.#restIfPossible();
+        return this.rollback(wish.to, wish.parameters, signal);
+      case 'abort':
+        await this.#restIfPossible();
+        return this.abort(signal);
+      case 'pause':
+        await this.pause(wish.reason);
+        return [];
+      case 'resume':
+        await this.resume();
+        return this.#finish(signal);
+    }
+  }
+
+  /** A stream that cannot start (its slot is lost) must not stand in the way of the way back. */
+  async #restIfPossible(): Promise<void> {
+    await this.rest().catch((error: unknown) => {
+      const message = error instanceof Error ? error.message : String(error);
+      this.#environment.emit({ type: 'note', service: this.service.name, message });
+    });
+  }
+
+  /** Goes on with the transition that was under way, if there is one. */
+  async #finish(signal: AbortSignal): Promise<readonly TransitionResult[]> {
+    const underWay = transitionUnderWay(await this.state());
+    if (underWay === undefined) return [];
+    return underWay.direction === 'forward'
+      ? this.advance(underWay.to, {}, signal)
+      : this.rollback(underWay.to, {}, signal);
+  }
+
   async advance(
     to: Phase | undefined,
     parameters: TransitionParameters,
@@ -195,6 +248,11 @@ export class ServiceRunner {
     await this.#environment.store.update(this.owner, { activity: 'idle', reason: null });
     for (const replicator of this.#replicators.values()) replicator.resume();
     await this.rest();
+  }
+
+  /** Streams that were started, with how they are. */
+  streams(): readonly (readonly [Direction, ReplicationStatus])[] {
+    return [...this.#replicators].map(([direction, replicator]) => [direction, replicator.status()] as const);
   }
 
   /** What `status` shows of this runner: written with each heartbeat. */

@@ -97,4 +97,11 @@ export const MOVE_ERRORS = {
     example: 'the lease of orders could not be renewed for 30s',
     fix: 'Run the same command again when the database can be reached.',
   },
+  DBPS_E503: {
+    title: 'the runner went away',
+    meaning:
+      'A live runner had taken the request and stopped before it was finished. What was done is durable and journalled.',
+    example: 'the runner of orders went away while it was at work',
+    fix: 'Run the same command again: it goes on from there, by itself if no runner is alive.',
+  },
 } as const satisfies Record<string, CodeEntry>;

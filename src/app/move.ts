@@ -1,0 +1,146 @@
+/** What every use case that moves a service begins with: the state store, the plan that counts, and all that a runner needs. */
+import path from 'node:path';
+import type { Config, ServiceConfig } from '../config/config.js';
+import { CATALOGUE } from '../migration/catalogue.js';
+import type { MoveSettings } from '../migration/move-context.js';
+import type { DatabaseOpener, MoveEnvironment } from '../migration/move-environment.js';
+import { Replicator } from '../migration/replicator.js';
+import type { ConnectionTarget } from '../model/connection-target.js';
+import { ConfigError, RefusedError } from '../model/errors.js';
+import type { EventSink } from '../model/events.js';
+import type { Plan } from '../model/plan.js';
+import { relationMaps } from '../planning/relation-maps.js';
+import { openStateStore } from '../state/knex-state-store.js';
+import type { ServiceState, StateStore } from '../state/state-store.js';
+import { engineOf } from './databases.js';
+import { defaultPlanFile, loadPlan } from './plan.js';
+import { routeHook } from './route-hook.js';
+
+/** Who works, and what the outside world gives: nothing in the library reads a clock, the environment or the host's name. */
+export interface MoveOptions {
+  readonly emit: EventSink;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+  /** `ci-4821`: named in the lease and the journal. */
+  readonly holder: string;
+  readonly host: string;
+  /** `--lock-timeout`; 0: fail at once and name the holder. */
+  readonly lockTimeoutMs?: number;
+  /** Default: dbps/plan.json beside dbps.yaml. */
+  readonly planFile?: string;
+  /** Named instants at which a test stops, delays or kills the run. */
+  readonly at?: (point: string) => Promise<void>;
+  readonly leaseMs?: number;
+}
+
+const LEASE_MS = 30_000;
+const POLL_MS = 500;
+/** A runner that has just begun catches up with what has waited; so long are guards that may pass asked again. */
+const SETTLE_MS = 15_000;
+
+export function openStore(config: Config): StateStore {
+  return openStateStore(config.source.target(), { applicationName: 'dbps state' });
+}
+
+/** @throws ConfigError naming what there is. */
+export function serviceConfig(config: Config, name: string): ServiceConfig {
+  const found = config.services.find((service) => service.name === name);
+  if (found !== undefined) return found;
+  throw new ConfigError({
+    code: 'DBPS_E226',
+    message: `dbps.yaml has no service "${name}"`,
+    hint: `it has ${config.services.map((service) => service.name).join(', ')}`,
+    location: { file: config.file, line: 1 },
+  });
+}
+
+/** A service on its way keeps the plan it began with; one that has not begun follows the saved plan. */
+export async function planFor(
+  config: Config,
+  store: StateStore,
+  state: ServiceState | null,
+  planFile: string | undefined,
+): Promise<Plan> {
+  if (state !== null && (state.phase !== 'planned' || state.target !== null)) {
+    const accepted = await store.acceptedPlan(state.planHash);
+    if (accepted === null) {
+      throw new RefusedError({
+        code: 'DBPS_E305',
+        message: `the state store has lost plan ${state.planHash} of ${state.service}`,
+        hint: 'restore the control schema of the legacy database',
+      });
+    }
+    return JSON.parse(accepted.text) as Plan;
+  }
+  return loadPlan(planFile ?? defaultPlanFile(config));
+}
+
+export function moveEnvironment(
+  config: Config,
+  plan: Plan,
+  store: StateStore,
+  options: MoveOptions,
+): MoveEnvironment {
+  return {
+    plan,
+    store,
+    legacy: opener(config.source.target(), options.signal),
+    target: (service) => {
+      const { target, location } = serviceConfig(config, service.name);
+      if (target === null) {
+        throw new ConfigError({
+          code: 'DBPS_E204',
+          message: `${service.name} has no target`,
+          hint: `services.${service.name}.target.url in dbps.yaml`,
+          location,
+        });
+      }
+      return opener(target.target(), options.signal);
+    },
+    maps: (service) => relationMaps(plan, service),
+    catalogue: CATALOGUE,
+    createReplicator: (context, direction) => new Replicator(context, direction),
+    settings: moveSettings(config),
+    routeHook: routeHook(config),
+    holder: options.holder,
+    host: options.host,
+    leaseMs: options.leaseMs ?? LEASE_MS,
+    pollMs: POLL_MS,
+    settleMs: SETTLE_MS,
+    emit: options.emit,
+    now: options.now,
+    at: options.at ?? (async () => undefined),
+  };
+}
+
+export function moveSettings(config: Config): MoveSettings {
+  const { migration } = config;
+  return {
+    chunkRows: migration.chunkRows,
+    jobs: migration.jobs,
+    walBudgetBytes: migration.walBudgetBytes,
+    throttleMaxLagMs: migration.throttleMaxLagMs,
+    readCutover: migration.readCutover,
+    writeCutover: migration.writeCutover,
+    decommission: migration.decommission,
+    archive:
+      'directory' in migration.archive
+        ? { directory: path.resolve(config.directory, migration.archive.directory) }
+        : migration.archive,
+  };
+}
+
+function opener(target: ConnectionTarget, signal: AbortSignal): DatabaseOpener {
+  // The pool serves chunks, batches and bookkeeping side by side.
+  const options = { applicationName: 'dbps', poolSize: 6, signal };
+  return {
+    exists: async () => (await engineOf(target)).databaseExists(target, options),
+    createIfMissing: async () => (await engineOf(target)).createDatabaseIfMissing(target, options),
+    open: async () => (await engineOf(target)).open(target, options),
+    openReadOnly: async () => (await engineOf(target)).openReadOnly(target, options),
+  };
+}
+
+export function isLive(state: Pick<ServiceState, 'lease'>, nowMs: number): boolean {
+  return state.lease !== null && Date.parse(state.lease.expiresAt) > nowMs;
+}

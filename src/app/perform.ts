@@ -1,0 +1,136 @@
+/**
+ * Advance, roll back or abort: by whoever holds the service. With a live runner the wish is filed as a request and followed through the state
+ * store; without one this process takes the lease and is the runner for as long as it lives.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Config } from '../config/config.js';
+import { readRequest, writeRequest, type RequestOutcome, type Wish } from '../migration/requests.js';
+import type { TransitionResult } from '../migration/orchestrator.js';
+import { ServiceRunner } from '../migration/service-runner.js';
+import { InterruptedError } from '../model/errors.js';
+import type { Phase } from '../model/phases.js';
+import type { StateStore } from '../state/state-store.js';
+import { isLive, moveEnvironment, openStore, planFor, serviceConfig, type MoveOptions } from './move.js';
+
+export interface PerformOptions extends MoveOptions {
+  /** Do not follow a filed request. */
+  readonly detach?: boolean;
+  readonly timeoutMs?: number;
+}
+
+export interface PerformResult {
+  readonly service: string;
+  /** `self`: this process did it; `runner`: a live one did; `filed`: it was left with one. */
+  readonly by: 'self' | 'runner' | 'filed';
+  readonly request: number | null;
+  readonly phase: Phase;
+  readonly transitions: readonly TransitionResult[];
+}
+
+const FOLLOW_MS = 200;
+
+export async function perform(
+  config: Config,
+  service: string,
+  wish: Wish,
+  options: PerformOptions,
+): Promise<PerformResult> {
+  serviceConfig(config, service);
+  const store = openStore(config);
+  const signal =
+    options.timeoutMs === undefined
+      ? options.signal
+      : AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);
+  try {
+    const state = await store.service(service);
+    if (state !== null && isLive(state, options.now())) {
+      const filed = await store.fileRequest(
+        writeRequest(service, wish, `${options.holder} on ${options.host}`),
+      );
+      if (options.detach === true) {
+        return { service, by: 'filed', request: filed.id, phase: state.phase, transitions: [] };
+      }
+      const taken = await follow(store, filed.id, service, { ...options, signal });
+      if (taken !== null) return { service, by: 'runner', request: filed.id, ...taken };
+      // Its runner went away before it took the request: this process does it.
+    }
+    return {
+      service,
+      by: 'self',
+      request: null,
+      ...(await doIt(config, store, service, wish, { ...options, signal })),
+    };
+  } finally {
+    await store.close();
+  }
+}
+
+async function doIt(
+  config: Config,
+  store: StateStore,
+  service: string,
+  wish: Wish,
+  options: PerformOptions,
+): Promise<{ phase: Phase; transitions: readonly TransitionResult[] }> {
+  const plan = await planFor(config, store, await store.service(service), options.planFile);
+  await store.install();
+  await store.acceptPlan(
+    { hash: plan.hash, text: JSON.stringify(plan) },
+    plan.services.map((s) => s.name),
+  );
+  const runner = await ServiceRunner.open(moveEnvironment(config, plan, store, options), service, {
+    waitMs: options.lockTimeoutMs ?? 0,
+    signal: options.signal,
+  });
+  try {
+    const transitions = await runner.perform(wish);
+    return { phase: (await runner.state()).phase, transitions };
+  } finally {
+    await runner.close();
+  }
+}
+
+/** @returns null when the runner went away without having taken the request (which is then withdrawn). */
+async function follow(
+  store: StateStore,
+  id: number,
+  service: string,
+  options: PerformOptions,
+): Promise<{ phase: Phase; transitions: readonly TransitionResult[] } | null> {
+  let shown = '';
+  for (;;) {
+    const request = await store.request(id);
+    const state = await store.service(service);
+    if (request === null || state === null) return null;
+    if (request.state === 'done' || request.state === 'failed') {
+      const outcome: RequestOutcome = readRequest(request);
+      if (outcome.error !== null) throw outcome.error;
+      return { phase: state.phase, transitions: outcome.transitions };
+    }
+    if (!isLive(state, options.now())) {
+      if (await store.cancelRequest(id)) return null;
+      throw new InterruptedError({
+        code: 'DBPS_E503',
+        message: `the runner of ${service} went away while it was at work`,
+        hint: 'run the same command again; it goes on from there',
+      });
+    }
+    const told = await store.progress(service);
+    const now = told?.progress.waitingFor ?? told?.progress.step ?? '';
+    if (now !== shown && now !== '') {
+      shown = now;
+      options.emit({ type: 'waiting', service, for: told?.progress.step ?? 'the runner', detail: now });
+    }
+    if (options.signal.aborted) {
+      const isWithdrawn = await store.cancelRequest(id);
+      throw new InterruptedError({
+        code: 'DBPS_E501',
+        message: isWithdrawn
+          ? 'stopped; the request was withdrawn'
+          : `stopped following; the runner goes on with request ${id}`,
+        hint: `dbps status ${service}`,
+      });
+    }
+    await sleep(FOLLOW_MS);
+  }
+}

@@ -1,0 +1,224 @@
+/** --dry-run: every guard, every statement with its purpose; read-only sessions, no lease, nothing written. */
+import type { Config } from '../config/config.js';
+import type { Direction, ReadOnlyDatabase } from '../engines/engine.js';
+import { confirmationToken, planAbort, planAdvance, planRollback, type Leg } from '../migration/itinerary.js';
+import type { MoveEnvironment } from '../migration/move-environment.js';
+import { rehearse, type Rehearsal } from '../migration/orchestrator.js';
+import type { Wish } from '../migration/requests.js';
+import { reverseMaps } from '../migration/reverse-maps.js';
+import type { GuardContext, ReplicationStatus } from '../migration/step-context.js';
+import { RefusedError } from '../model/errors.js';
+import type { Phase } from '../model/phases.js';
+import type { ServicePlan } from '../model/plan.js';
+import type { VerifyMode, VerifyResult } from '../model/verification.js';
+import type { ServiceState, StateStore, StreamProgress } from '../state/state-store.js';
+import { waitForPosition } from '../verification/position-barrier.js';
+import { describeService } from '../verification/service-input.js';
+import { verifyService } from '../verification/verify.js';
+import { isLive, moveEnvironment, openStore, planFor, serviceConfig, type MoveOptions } from './move.js';
+
+export interface RehearsalResult {
+  readonly service: string;
+  readonly phase: Phase;
+  readonly legs: readonly (Rehearsal & {
+    readonly from: Phase;
+    readonly to: Phase;
+    readonly kind: Leg['kind'];
+    readonly summary: string;
+    readonly confirmation: 'reversible' | 'irreversible';
+  })[];
+  /** What --confirm takes, when a transition on the way cannot be undone; void when the plan or the state changes. */
+  readonly confirm: string | null;
+  /** Every guard said yes. */
+  readonly isReady: boolean;
+}
+
+/** A verification that only reads waits this long for the live runner. */
+const CATCH_UP_MS = 60_000;
+
+export async function rehearseWish(
+  config: Config,
+  service: string,
+  wish: Exclude<Wish, { kind: 'pause' | 'resume' }>,
+  options: MoveOptions,
+): Promise<RehearsalResult> {
+  serviceConfig(config, service);
+  const store = openStore(config);
+  const opened: ReadOnlyDatabase[] = [];
+  try {
+    const found = await store.service(service);
+    const plan = await planFor(config, store, found, options.planFile);
+    const state = found ?? unregistered(service, plan.hash);
+    const environment = moveEnvironment(config, plan, store, options);
+    const planned = plan.services.find((candidate) => candidate.name === service);
+    if (planned === undefined) {
+      throw new RefusedError({
+        code: 'DBPS_E303',
+        message: `plan ${plan.hash} has no service "${service}"`,
+        hint: 'dbps plan',
+      });
+    }
+    const legacy = await environment.legacy.openReadOnly();
+    opened.push(legacy);
+    const opener = environment.target(planned);
+    const target = (await opener.exists()) ? await opener.openReadOnly() : null;
+    if (target !== null) opened.push(target);
+
+    const parameters = wish.kind === 'abort' ? {} : wish.parameters;
+    const legs = legsOf(wish, state);
+    const rehearsed: RehearsalResult['legs'][number][] = [];
+    let phase = state.phase;
+    for (const leg of legs) {
+      const { from, to, summary, confirmation } = leg.transition;
+      const context = guardContext(environment, planned, { legacy, target, store, phase, parameters, options });
+      // Guards of a later transition would judge a state that is not there yet; steps can be told.
+      const isFirst = rehearsed.length === 0;
+      const transition = isFirst && leg.kind === 'carry-out' ? leg.transition : { ...leg.transition, guards: [] };
+      const result = await rehearse(transition, context, environment.catalogue);
+      rehearsed.push({ ...result, from, to, kind: leg.kind, summary, confirmation });
+      phase = to;
+    }
+    return {
+      service,
+      phase: state.phase,
+      legs: rehearsed,
+      confirm: legs.some((leg) => leg.transition.confirmation === 'irreversible')
+        ? confirmationToken({ ...state, planHash: plan.hash })
+        : null,
+      isReady: rehearsed.every((leg) => leg.guards.every((guard) => guard.result.outcome === 'ok')),
+    };
+  } finally {
+    await Promise.allSettled(opened.map((database) => database.close()));
+    await store.close();
+  }
+}
+
+function legsOf(wish: Exclude<Wish, { kind: 'pause' | 'resume' }>, state: ServiceState): readonly Leg[] {
+  switch (wish.kind) {
+    case 'advance': {
+      const { reads, readRelations } = wish.parameters;
+      return planAdvance(state, wish.to, reads !== undefined || readRelations !== undefined);
+    }
+    case 'rollback':
+      return planRollback(state, wish.to);
+    case 'abort':
+      return planAbort(state);
+  }
+}
+
+function unregistered(service: string, planHash: string): ServiceState {
+  return {
+    service,
+    phase: 'planned',
+    target: null,
+    activity: 'idle',
+    reason: null,
+    planHash,
+    epoch: 0,
+    lease: null,
+    soakStartedAt: null,
+    updatedAt: '',
+  };
+}
+
+function guardContext(
+  environment: MoveEnvironment,
+  service: ServicePlan,
+  given: {
+    readonly legacy: ReadOnlyDatabase;
+    readonly target: ReadOnlyDatabase | null;
+    readonly store: StateStore;
+    readonly phase: Phase;
+    readonly parameters: GuardContext['parameters'];
+    readonly options: MoveOptions;
+  },
+): GuardContext {
+  const { legacy, target, store, options } = given;
+  const maps = environment.maps(service);
+  return {
+    plan: environment.plan,
+    service,
+    legacy,
+    get target() {
+      if (target !== null) return target;
+      throw new RefusedError({
+        code: 'DBPS_E309',
+        message: `the database of ${service.name} does not exist yet`,
+        hint: `dbps migrate advance ${service.name} --to provisioned`,
+      });
+    },
+    targetExists: target !== null,
+    maps,
+    settings: environment.settings,
+    emit: environment.emit,
+    signal: options.signal,
+    now: environment.now,
+    at: environment.at,
+    store,
+    parameters: given.parameters,
+    phase: given.phase,
+    isDryRun: true,
+    replication: async (direction) => {
+      const state = await store.service(service.name);
+      if (state === null || !isLive(state, environment.now())) return null;
+      const told = await store.progress(service.name);
+      return toStatus(told?.progress[direction] ?? null);
+    },
+    verify: (mode) => verifyReadOnly(environment, service, legacy, target, mode, options.signal),
+  };
+}
+
+function toStatus(told: StreamProgress | null): ReplicationStatus | null {
+  if (told === null) return null;
+  const { error, ...rest } = told;
+  return { isConverged: true, ...rest, error: error === null ? null : new Error(error) };
+}
+
+async function verifyReadOnly(
+  environment: MoveEnvironment,
+  service: ServicePlan,
+  legacy: ReadOnlyDatabase,
+  target: ReadOnlyDatabase | null,
+  mode: VerifyMode,
+  signal: AbortSignal,
+): Promise<VerifyResult> {
+  if (target === null) throw new TypeError('there is nothing to compare with');
+  const maps = environment.maps(service);
+  const direction: Direction =
+    (await legacy.fence.ownership(service.name))?.owner === 'service' ? 'reverse' : 'forward';
+  const [owning, following] = direction === 'forward' ? [legacy, target] : [target, legacy];
+  const streamed = direction === 'forward' ? maps : reverseMaps(maps, service);
+  return verifyService({
+    service: service.name,
+    source: legacy,
+    target,
+    maps,
+    owner: direction === 'forward' ? 'source' : 'target',
+    mode,
+    barrier: () =>
+      waitForPosition({
+        service: service.name,
+        direction,
+        owning,
+        following,
+        timeoutMs: CATCH_UP_MS,
+        now: environment.now,
+        signal,
+      }),
+    changed: {
+      size: async () => (await following.control.readKeySets(service.name, direction)).changed,
+      take: (map, limit) =>
+        following.control.readChangedKeys(
+          { service: service.name, direction },
+          streamed[maps.indexOf(map)] ?? map,
+          limit,
+        ),
+    },
+    ...(mode === 'full' && describeService(service, maps)),
+    chunkRows: environment.settings.chunkRows,
+    jobs: environment.settings.jobs,
+    emit: environment.emit,
+    signal,
+    now: environment.now,
+  });
+}

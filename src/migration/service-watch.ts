@@ -1,0 +1,42 @@
+/**
+ * What a long-lived runner looks at between requests. Reading and judging only: what it finds blocks the service with a reason that says what
+ * to do, and unblocks it when it has passed.
+ */
+import type { MoveContext } from './move-context.js';
+import { findShapeChanges } from './shape.js';
+import type { GuardContext, ReplicationStatus } from './step-context.js';
+import { describeRetained, overBudget } from './wal-budget.js';
+
+export interface Trouble {
+  readonly what: 'log' | 'schema' | 'stream' | 'rogue';
+  readonly reason: string;
+}
+
+/** A stream that has ended by itself: lost, refused, or a row that cannot be applied. */
+export function assessStreams(streams: readonly (readonly [string, ReplicationStatus])[]): Trouble | null {
+  for (const [direction, status] of streams) {
+    if (status.error !== null) {
+      return { what: 'stream', reason: `${direction} replication has stopped: ${status.error.message}` };
+    }
+  }
+  return null;
+}
+
+export async function watchLog(context: GuardContext | MoveContext): Promise<Trouble | null> {
+  const [first] = await overBudget(context);
+  if (first === undefined) return null;
+  return { what: 'log', reason: describeRetained(first, context.settings.walBudgetBytes) };
+}
+
+export async function watchSchema(context: GuardContext): Promise<Trouble | null> {
+  const { legacy, target, service, maps, store } = context;
+  const shapes = await store.shapes(service.name);
+  const changes = await findShapeChanges({ legacy, target, service, maps, shapes });
+  if (changes.length === 0) return null;
+  const isAdditive = changes.every((change) => change.effect === 'additive');
+  const list = changes.map((change) => `${change.relation} in ${change.side}: ${change.what}`).join('; ');
+  return {
+    what: 'schema',
+    reason: `the schema has changed: ${list}; ${isAdditive ? `dbps migrate resume ${service.name} --apply-ddl` : 'the relation has to be copied again'}`,
+  };
+}
