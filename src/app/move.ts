@@ -6,7 +6,7 @@ import type { MoveSettings } from '../migration/move-context.js';
 import type { DatabaseOpener, MoveEnvironment } from '../migration/move-environment.js';
 import { Replicator } from '../migration/replicator.js';
 import type { ConnectionTarget } from '../model/connection-target.js';
-import { ConfigError, RefusedError } from '../model/errors.js';
+import { ConfigError, RefusedError, UsageError } from '../model/errors.js';
 import type { EventSink } from '../model/events.js';
 import type { Plan } from '../model/plan.js';
 import { relationMaps } from '../planning/relation-maps.js';
@@ -46,11 +46,10 @@ export function openStore(config: Config): StateStore {
 export function serviceConfig(config: Config, name: string): ServiceConfig {
   const found = config.services.find((service) => service.name === name);
   if (found !== undefined) return found;
-  throw new ConfigError({
-    code: 'DBPS_E226',
-    message: `dbps.yaml has no service "${name}"`,
-    hint: `it has ${config.services.map((service) => service.name).join(', ')}`,
-    location: { file: config.file, line: 1 },
+  throw new UsageError({
+    code: 'DBPS_E107',
+    message: `there is no service "${name}"`,
+    hint: `dbps.yaml has ${config.services.map((service) => service.name).join(', ')}`,
   });
 }
 

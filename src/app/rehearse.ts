@@ -70,10 +70,18 @@ export async function rehearseWish(
     let phase = state.phase;
     for (const leg of legs) {
       const { from, to, summary, confirmation } = leg.transition;
-      const context = guardContext(environment, planned, { legacy, target, store, phase, parameters, options });
+      const context = guardContext(environment, planned, {
+        legacy,
+        target,
+        store,
+        phase,
+        parameters,
+        options,
+      });
       // Guards of a later transition would judge a state that is not there yet; steps can be told.
       const isFirst = rehearsed.length === 0;
-      const transition = isFirst && leg.kind === 'carry-out' ? leg.transition : { ...leg.transition, guards: [] };
+      const transition =
+        isFirst && leg.kind === 'carry-out' ? leg.transition : { ...leg.transition, guards: [] };
       const result = await rehearse(transition, context, environment.catalogue);
       rehearsed.push({ ...result, from, to, kind: leg.kind, summary, confirmation });
       phase = to;
