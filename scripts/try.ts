@@ -99,7 +99,7 @@ class Trial {
       this.servers.url('shared', set.name, 'app'),
       set.services,
       router,
-      set.name.length,
+      { seed: set.name.length, moments: set.moments ?? [] },
     );
     this.say(`writes go to ${this.#traffic.tables} tables`);
 

@@ -11,6 +11,8 @@ export interface DataSet {
   readonly replace?: readonly (readonly [RegExp, string])[];
   /** What the owner of the database does before moving, because a finding asks for it. */
   readonly prepare?: readonly string[];
+  /** Dates that a rule sends to different children. */
+  readonly moments?: readonly string[];
 }
 
 const PAYMENT_MONTHS = ['01', '02', '03', '04', '05', '06'].map((month) => `payment_p2007_${month}`);
@@ -32,6 +34,7 @@ export const DATA_SETS: readonly DataSet[] = [
     leaveOut: [/^(CREATE OR REPLACE|ALTER) PROCEDURAL LANGUAGE [^;]*;/gm, /^COMMENT ON SCHEMA [^;]*;/gm],
     // Children inherit no key, and a row without one cannot be told from another in the log.
     prepare: PAYMENT_MONTHS.map((table) => `ALTER TABLE ${table} ADD PRIMARY KEY (payment_id)`),
+    moments: ['2005-07-01', '2007-01-15', '2007-02-15', '2007-03-15', '2007-06-15', '2008-01-01'],
   },
   {
     name: 'chinook',

@@ -11,7 +11,10 @@ export interface TableShape {
     readonly parent: string;
     readonly parentColumns: readonly string[];
   }[];
+  /** Rows may land in its children instead. */
   readonly hasInsertRule: boolean;
+  /** Its parent by inheritance. */
+  readonly inherits: string | null;
 }
 
 export interface ColumnShape {
@@ -28,6 +31,7 @@ export interface ColumnShape {
 
 const SHAPES = `
 SELECT c.relname AS name,
+  (SELECT p.relname FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhparent WHERE h.inhrelid = c.oid LIMIT 1) AS inherits,
   EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.ev_type = '3') AS has_insert_rule,
   (SELECT json_agg(json_build_object(
       'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'category', t.typcategory,
@@ -56,6 +60,7 @@ ORDER BY c.relname`;
 interface Row {
   name: string;
   has_insert_rule: boolean;
+  inherits: string | null;
   columns: ColumnShape[] | null;
   uniques: { isPrimary: boolean; columns: string[] }[] | null;
   refs: { parent: string; columns: string[]; parentColumns: string[] }[] | null;
@@ -70,5 +75,6 @@ export async function readShapes(client: pg.Client): Promise<readonly TableShape
     uniques: (row.uniques ?? []).filter((unique) => !unique.isPrimary).map((unique) => unique.columns),
     references: row.refs ?? [],
     hasInsertRule: row.has_insert_rule,
+    inherits: row.inherits,
   }));
 }

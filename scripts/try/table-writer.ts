@@ -21,6 +21,8 @@ export interface TableWriterOptions {
   readonly highest: Readonly<Record<string, bigint>>;
   readonly prefix: string;
   readonly random: () => number;
+  /** Dates that a rule sends to different children. */
+  readonly moments: readonly string[];
 }
 
 export class TableWriter {
@@ -28,6 +30,8 @@ export class TableWriter {
   readonly mine = new Map<string, string | null>();
   /** Marks on loaded rows. */
   readonly marked = new Map<string, string>();
+  /** Inserts that a rule sent to whichever child; the server tells no key of them. */
+  throughRule = 0;
   readonly shape: TableShape;
   readonly service: string;
   readonly mark: ColumnShape | undefined;
@@ -59,6 +63,7 @@ export class TableWriter {
 
   async step(): Promise<void> {
     const roll = this.#options.random();
+    if (this.shape.hasInsertRule && roll < 0.5) return this.#insertThroughRule();
     if (this.canInsert && (this.mine.size < 3 || roll < 0.45)) return this.#insert();
     if (this.mine.size > 3 && roll < 0.6) return this.#delete();
     return this.#update();
@@ -102,6 +107,28 @@ export class TableWriter {
     );
     for (const row of rows.rows)
       this.mine.set(JSON.stringify(this.#keyOf(row)), values.get(this.mark?.name ?? '') ?? null);
+  }
+
+  async #insertThroughRule(): Promise<void> {
+    const { shape, samples, moments } = this.#options;
+    if (samples.length === 0) return;
+    const written = shape.columns.filter((c) => !c.isGenerated && !shape.key.includes(c.name));
+    const bindings: string[] = [];
+    const expressions = written.map((column) => {
+      if (column.category !== 'D' || moments.length === 0) return `source.${quote(column.name)}`;
+      bindings.push(this.#any(moments));
+      return `CAST(? AS ${column.type})`;
+    });
+    bindings.push(...this.#keyOf(this.#any(samples)));
+    await this.#run((knex) =>
+      knex.raw(
+        `INSERT INTO ${quote(shape.name)} (${written.map((c) => quote(c.name)).join(', ')})
+         SELECT ${expressions.join(', ')} FROM ${quote(shape.name)} source
+          WHERE ${shape.key.map((name) => `source.${quote(name)}::text = ?`).join(' AND ')}`,
+        bindings,
+      ),
+    );
+    this.throughRule += 1;
   }
 
   async #update(): Promise<void> {
