@@ -13,6 +13,11 @@ export interface RouterOptions<Service extends string> {
   readonly legacy: Knex | Knex.Config;
   /** Each service's own database, under the service's name in dbps.yaml. */
   readonly services: Readonly<Record<Service, Knex | Knex.Config>>;
+  /**
+   * Services that are decommissioned: dbps has left, no database has a route of theirs, and everything goes to their own database. A router
+   * that runs on through the decommission knows by itself; one that starts after it has to be told.
+   */
+  readonly settled?: readonly NoInfer<Service>[];
   /** How often the routes are read, milliseconds. Default 1 000. A refused write and a notification read them at once. */
   readonly pollMs?: number;
   /** Longest wait for a database that accepts a write, milliseconds. Default 30 000. */
@@ -188,7 +193,7 @@ class KnexRouter<Service extends string> implements Router<Service> {
   async start(): Promise<void> {
     await this.#watch.start();
     for (const service of this.#databases.keys()) {
-      if (this.#watch.isKnown(service)) continue;
+      if (this.#watch.isKnown(service) || this.#isSettled(service)) continue;
       throw new DatabaseError({
         code: 'DBPS_E422',
         message: `neither the shared database nor the one of ${service} could be asked where ${service} lives`,
@@ -204,6 +209,7 @@ class KnexRouter<Service extends string> implements Router<Service> {
     if (question.key !== undefined && this.#recent.has(service, question.key)) {
       return this.#ownerOf(service, route);
     }
+    if (route === null && this.#isSettled(service)) return own;
     return chooseReadSide(route, question, this.#random) === 'service' ? own : this.#legacy;
   }
 
@@ -284,7 +290,12 @@ class KnexRouter<Service extends string> implements Router<Service> {
   }
 
   #ownerOf(service: string, route: Route | null): Knex {
-    return route?.owner === 'service' ? this.#databaseOf(service) : this.#legacy;
+    const isMoved = route === null ? this.#isSettled(service) : route.owner === 'service';
+    return isMoved ? this.#databaseOf(service) : this.#legacy;
+  }
+
+  #isSettled(service: string): boolean {
+    return (this.#options.settled as readonly string[] | undefined)?.includes(service) === true;
   }
 
   #databaseOf(service: string): Knex {
