@@ -508,8 +508,19 @@ export interface ApplyBatch {
   readonly end: Position | null;
   /** The last spool segment in it, read when the transactions have ended: it and those before it are removed in the same transaction. */
   readonly spooled?: { readonly through: string };
-  /** Until convergence an update that finds no row, or a key change, goes to the heal set. */
+  /**
+   * Until convergence an update that finds no row, or a key change, goes to the heal set. @see unsettled
+   */
   readonly isConverged: boolean;
+  /** Before convergence, the keys for which that holds; undefined: every key. All others are exact already. */
+  readonly unsettled?: UnsettledKeys;
+}
+
+/** Keys whose rows on the other side may be newer than what is being replayed, or missing. */
+export interface UnsettledKeys {
+  has(map: RelationMap, key: Key): boolean;
+  /** Told by the sink of each key that it puts into the heal set. */
+  add(map: RelationMap, keys: readonly Key[]): void;
 }
 
 export interface ApplyOutcome {

@@ -54,6 +54,7 @@ export class Replicator implements ReplicatorHandle {
   readonly #context: MoveContext;
   readonly #maps: readonly RelationMap[];
   readonly #barriers = new Barriers();
+  readonly #withheld: string[] = [];
   readonly #rogue: ((change: RogueChange) => void)[] = [];
   readonly #restWaiters: (() => void)[] = [];
 
@@ -292,7 +293,7 @@ export class Replicator implements ReplicatorHandle {
           piece.changes.length === 0 && piece.last && queue.isEmpty && this.#inFlightMs === null;
         if (isEmpty && this.#doing !== 'spool' && !this.#hasSpool) {
           // Everything before it has been applied: nothing to wait for.
-          this.#barriers.arrived(piece.barriers);
+          this.#arrived(piece.barriers);
           if (!this.#isConverged) queue.wake();
           continue;
         }
@@ -355,15 +356,17 @@ export class Replicator implements ReplicatorHandle {
     switch (this.#doing) {
       case 'apply': {
         await this.#context.at('replicator.before-apply');
+        const { unsettled } = session.convergence;
         const outcome = await sink.apply({
           transactions: track(),
           end: batch.end,
           isConverged: this.#isConverged,
+          ...(unsettled !== undefined && { unsettled }),
         });
         await this.#context.at('replicator.applied');
         this.#changesApplied += outcome.changes;
         this.#applied = end;
-        this.#barriers.arrived(barriers);
+        this.#arrived(barriers);
         break;
       }
       case 'spool': {
@@ -441,10 +444,12 @@ export class Replicator implements ReplicatorHandle {
 
   // -------------------------------------------------------------- spool and convergence
 
-  async #beginApply({ convergence }: Session): Promise<void> {
+  async #beginApply(session: Session): Promise<void> {
     this.#isConverged = false;
     this.#hasSpool = true;
-    await convergence.begin();
+    await session.convergence.begin();
+    // After a pause, or a restart: what had converged stays so, and what was spooled since is exact.
+    await this.#converge(session, false);
   }
 
   async #replaySpool(session: Session): Promise<void> {
@@ -473,16 +478,18 @@ export class Replicator implements ReplicatorHandle {
           segment = await segments.next();
         }
       };
+      const { unsettled } = session.convergence;
       const outcome = await sink.apply({
         transactions: transactions(),
         end: null,
         spooled,
-        isConverged: false,
+        isConverged: this.#isConverged,
+        ...(unsettled !== undefined && { unsettled }),
       });
       await this.#context.at('replicator.replayed');
       this.#changesApplied += outcome.changes;
       this.#applied = end;
-      this.#barriers.arrived(barriers);
+      this.#arrived(barriers);
     }
     // Positions without a change were received after the last spooled transaction.
     const { received, applied } = await sink.checkpoint();
@@ -490,13 +497,21 @@ export class Replicator implements ReplicatorHandle {
     this.#applied = this.#received = this.#durable = received;
     this.#hasSpool = false;
     this.#inFlightMs = null;
-    await this.#converge(session, false);
+    if (!this.#isConverged) await this.#converge(session, false);
   }
 
   async #converge({ convergence }: Session, isIdle: boolean): Promise<void> {
     if (this.#applied === null) return;
     this.#isConverged = await convergence.advance(this.#applied, isIdle);
-    if (this.#isConverged) this.#emit(`${this.direction} stream: replay has converged`);
+    if (!this.#isConverged) return;
+    this.#emit(`${this.direction} stream: replay has converged`);
+    this.#barriers.arrived(this.#withheld.splice(0));
+  }
+
+  /** A marker says that everything before it is there: not while rows wait to be fetched again. */
+  #arrived(nonces: readonly string[]): void {
+    if (this.#doing === 'apply' && !this.#isConverged) this.#withheld.push(...nonces);
+    else this.#barriers.arrived(nonces);
   }
 
   #emit(message: string): void {

@@ -148,6 +148,28 @@ test('H5: a TRUNCATE of one partition arrives, under the root, naming the leaf; 
   ]);
 });
 
+test('what waits to be read is not overwritten by what comes after it', async () => {
+  const source = await openSource('CREATE TABLE t (id int PRIMARY KEY, note text)');
+  const maps = [await mapOf(source.sql, 'public.t')];
+  const stream = await source.stream(maps, await source.prepare(maps));
+  const iterator = stream[Symbol.asyncIterator]();
+  // Messages of all sizes, so that they lie across the socket's reads; many wait before the first is looked at.
+  await source.sql.query(
+    `INSERT INTO t SELECT g, repeat(chr(65 + g % 26), g * 37 % 9000) FROM generate_series(1, 3000) g`,
+  );
+  const rows: string[] = [];
+  while (rows.length < 3000) {
+    const { value } = (await iterator.next()) as { value: ChangeTransaction };
+    for (const change of value.changes) if (change.kind === 'insert') rows.push(String(change.values[1]));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  const expected = Array.from({ length: 3000 }, (_, i) => {
+    const g = i + 1;
+    return String.fromCharCode(65 + (g % 26)).repeat((g * 37) % 9000);
+  });
+  expect(rows.every((row, i) => row === expected[i])).toBe(true);
+});
+
 test('a large transaction arrives in pieces, a slow reader holds the socket, nothing is handed out before the commit', async () => {
   const source = await openSource('CREATE TABLE t (id int PRIMARY KEY, note text)');
   const maps = [await mapOf(source.sql, 'public.t')];

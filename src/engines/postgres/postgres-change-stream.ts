@@ -77,6 +77,7 @@ export class PostgresChangeStream implements ChangeStream {
   #durable: Position;
   #keepalive: Position | null = null;
   #delivered: Position | null = null;
+  #isHandingOut = false;
   head: Position;
 
   constructor(session: pg.Client, relations: LogRelations, options: StreamOptions, target: ConnectionTarget) {
@@ -119,7 +120,13 @@ export class PostgresChangeStream implements ChangeStream {
         const message = this.#inbox[this.#next++] as Buffer;
         this.#inboxBytes -= message.length;
         const piece = message[0] === TAG.relation ? await this.#describe(message) : this.#take(message);
-        if (piece !== null) yield piece;
+        if (piece !== null) {
+          this.#isHandingOut = true;
+          yield piece;
+          // Asked for the next one: only now is this one in the caller's hands, and its end a position to speak of.
+          this.#isHandingOut = false;
+          if (piece.last) this.#delivered = piece.end;
+        }
         if (this.#isClosed) return;
       }
       this.#inbox = [];
@@ -143,7 +150,7 @@ export class PostgresChangeStream implements ChangeStream {
   }
 
   idlePosition(): Position | null {
-    if (this.#open !== null) return null;
+    if (this.#open !== null || this.#isHandingOut) return null;
     const candidates = [this.#delivered, this.#next >= this.#inbox.length ? this.#keepalive : null];
     let best: Position | null = null;
     for (const candidate of candidates)
@@ -184,8 +191,8 @@ export class PostgresChangeStream implements ChangeStream {
 
   #receive(chunk: Buffer): void {
     if (chunk[0] === 0x77) {
-      // XLogData: start, head of the log, time; then the message.
-      this.#inbox.push(chunk.subarray(25));
+      // XLogData: start, head of the log, time; then the message. Copied: the driver reads the next message into the same memory.
+      this.#inbox.push(Buffer.from(chunk.subarray(25)));
       this.#inboxBytes += chunk.length;
       if (chunk[25] === TAG.commit) this.#received = this.head = readLsn(chunk, 9);
       if (this.#inboxBytes > INBOX_BYTES && !this.#isPaused) {
@@ -237,7 +244,6 @@ export class PostgresChangeStream implements ChangeStream {
         this.#bytes += bytes.length;
         const open = this.#open;
         this.#open = null;
-        this.#delivered = commit.end;
         return this.#piece(open, commit.end, true);
       }
       case TAG.insert:

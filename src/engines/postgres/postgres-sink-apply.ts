@@ -21,7 +21,7 @@ import { BULK_SETTINGS } from './postgres-copy-sessions.js';
 import type { ChangedKeys, HealKeys } from './postgres-key-set.js';
 import { canMerge, keyPlaces, keyText, MergeWindow } from './postgres-sink-merge.js';
 import { readTargetTable, type TargetTable } from './postgres-sink-table.js';
-import { WindowWriter } from './postgres-sink-window.js';
+import { WindowWriter, type Certainty } from './postgres-sink-window.js';
 
 /** Changes of one window; also the bound of what an unmerged retry repeats. */
 const WINDOW_CHANGES = 10_000;
@@ -62,9 +62,7 @@ export class PostgresApplier {
   ) {
     this.#options = options;
     this.#client = client;
-    this.#writer = new WindowWriter(client, tables, {
-      add: (map, keys) => options.heal.addWith(client, map, keys),
-    });
+    this.#writer = new WindowWriter(client, tables);
     this.#places = new Map(options.maps.map((map) => [map, keyPlaces(map)]));
     this.#applied = at.applied;
     this.#received = at.received;
@@ -92,6 +90,7 @@ export class PostgresApplier {
   async apply(batch: ApplyBatch): Promise<ApplyOutcome> {
     this.#writer.statements = 0;
     this.#writer.wasUnmerged = false;
+    const certainty = this.#certainty(batch);
     return this.transaction(async () => {
       let end = batch.end;
       await this.#move(end, batch.spooled !== undefined);
@@ -99,7 +98,7 @@ export class PostgresApplier {
       let window = new MergeWindow();
       let keys = new ChangedBatch(this.#places);
       const flush = async () => {
-        await this.#writer.writeWindow(window, batch.isConverged);
+        await this.#writer.writeWindow(window, certainty);
         window = new MergeWindow();
         for (const [map, list] of keys.relations)
           await this.#options.changed.addWith(this.#client, map, list);
@@ -115,7 +114,7 @@ export class PostgresApplier {
               if (window.changes.length >= WINDOW_CHANGES) await flush();
             } else {
               await flush();
-              await this.#writer.writeSingle(change, batch.isConverged);
+              await this.#writer.writeSingle(change, certainty);
               keys.add(change);
             }
           }
@@ -134,6 +133,16 @@ export class PostgresApplier {
         );
       return { changes, statements: this.#writer.statements, wasUnmerged: this.#writer.wasUnmerged };
     });
+  }
+
+  #certainty(batch: ApplyBatch): Certainty {
+    return {
+      isExact: (map, key) => batch.isConverged || batch.unsettled?.has(map, key) === false,
+      heal: async (map, keys) => {
+        batch.unsettled?.add(map, keys);
+        await this.#options.heal.addWith(this.#client, map, keys);
+      },
+    };
   }
 
   /** An idle position: nothing to apply, but the log before it need not be kept. */

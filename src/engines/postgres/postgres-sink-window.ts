@@ -20,9 +20,12 @@ import {
 } from './postgres-sink-table.js';
 import { quoteRelation } from './postgres-sql.js';
 
-/** Until convergence a row that the copy has not brought yet, or that moved, is fetched again. */
-export interface HealSink {
-  add(map: RelationMap, keys: readonly Key[]): Promise<void>;
+/** What is known of the rows that are there already. */
+export interface Certainty {
+  /** True: the row of this key is exactly what replay says, so that a miss is a loss. False: it may be newer or missing, and is fetched again. */
+  isExact(map: RelationMap, key: Key): boolean;
+  /** Puts keys into the heal set. */
+  heal(map: RelationMap, keys: readonly Key[]): Promise<void>;
 }
 
 const UNIQUE_VIOLATION = '23505';
@@ -36,18 +39,17 @@ export class WindowWriter {
   constructor(
     readonly client: pg.Client,
     readonly tables: ReadonlyMap<RelationMap, TargetTable>,
-    readonly heal: HealSink,
   ) {}
 
   /**
    * Net changes; on a unique or exclusion violation the window is taken back and its changes are applied one by one, in source order: a
    * swap of unique values has no merged form (H11).
    */
-  async writeWindow(window: MergeWindow, isConverged: boolean): Promise<void> {
+  async writeWindow(window: MergeWindow, certainty: Certainty): Promise<void> {
     if (window.changes.length === 0) return;
     await this.client.query('SAVEPOINT dbps_window');
     try {
-      for (const relation of window.relations) await this.#writeNet(relation, isConverged);
+      for (const relation of window.relations) await this.#writeNet(relation, certainty);
     } catch (error) {
       if (!isCollision(error) || window.changes.length === 1) throw error;
       await this.client.query('ROLLBACK TO SAVEPOINT dbps_window');
@@ -55,21 +57,21 @@ export class WindowWriter {
       for (const change of window.changes) {
         const single = new MergeWindow();
         single.add(change);
-        for (const relation of single.relations) await this.#writeNet(relation, isConverged);
+        for (const relation of single.relations) await this.#writeNet(relation, certainty);
       }
     }
     await this.client.query('RELEASE SAVEPOINT dbps_window');
   }
 
   /** A key change or a TRUNCATE: what ends a window. */
-  async writeSingle(change: Change, isConverged: boolean): Promise<void> {
+  async writeSingle(change: Change, certainty: Certainty): Promise<void> {
     if (change.kind === 'truncate') return this.#truncate(change);
     if (change.kind !== 'update' || change.oldKey === null)
       throw new RangeError('this change belongs in a window');
     const table = this.#table(change.map);
     const { oldKey, values } = change;
     const newKey = table.key.map((place) => values[place] as string);
-    if (isConverged) {
+    if (certainty.isExact(change.map, oldKey) && certainty.isExact(change.map, newKey)) {
       const present = presentColumns(values);
       const found = await this.#run(`rekey ${present.join()}`, table, () => rekeySql(table, present), [
         ...this.#arrays(table, present, [values]),
@@ -80,11 +82,11 @@ export class WindowWriter {
     }
     // The old row may be a newer one by now, and the new row may have been copied already: both go, and come back by replay.
     await this.#deleteKeys(table, [oldKey, newKey]);
-    if (values.includes(UNCHANGED)) await this.heal.add(change.map, [newKey]);
+    if (values.includes(UNCHANGED)) await certainty.heal(change.map, [newKey]);
     else await this.#upsert(table, [values]);
   }
 
-  async #writeNet(relation: NetRelation, isConverged: boolean): Promise<void> {
+  async #writeNet(relation: NetRelation, certainty: Certainty): Promise<void> {
     const table = this.#table(relation.map);
     const deletes: Key[] = [];
     const upserts = new Map<string, (readonly Value[])[]>();
@@ -107,7 +109,7 @@ export class WindowWriter {
     }
     // Deletes first: they free unique values that the rows after them take.
     if (deletes.length > 0) await this.#deleteKeys(table, deletes);
-    for (const rows of updates.values()) await this.#update(table, rows, isConverged);
+    for (const rows of updates.values()) await this.#update(table, rows, certainty);
     if (whole.length > 0) await this.#upsert(table, whole);
     for (const rows of upserts.values()) await this.#upsert(table, rows);
   }
@@ -123,7 +125,7 @@ export class WindowWriter {
   async #update(
     table: TargetTable,
     rows: readonly (readonly Value[])[],
-    isConverged: boolean,
+    certainty: Certainty,
   ): Promise<void> {
     const present = presentColumns(rows[0] as readonly Value[]);
     const keys = rows.map((row) => table.key.map((place) => row[place] as string));
@@ -141,8 +143,9 @@ export class WindowWriter {
     if (found === rows.length) return;
     const missing = await this.#missing(table, keys);
     if (missing.length === 0) return;
-    if (isConverged) throw lost(table.map, missing[0] as Key);
-    await this.heal.add(table.map, missing);
+    const loss = missing.find((key) => certainty.isExact(table.map, key));
+    if (loss !== undefined) throw lost(table.map, loss);
+    await certainty.heal(table.map, missing);
   }
 
   async #deleteKeys(table: TargetTable, keys: readonly Key[]): Promise<void> {
