@@ -1,0 +1,59 @@
+/** What a runner needs, without a configuration file and without a test framework: child processes use it too. */
+import { loadEngine } from '../../src/engines/registry.js';
+import { CATALOGUE } from '../../src/migration/catalogue.js';
+import type { MoveSettings } from '../../src/migration/move-context.js';
+import type { DatabaseOpener, MoveEnvironment } from '../../src/migration/move-environment.js';
+import { Replicator } from '../../src/migration/replicator.js';
+import type { ConnectionTarget } from '../../src/model/connection-target.js';
+import type { Plan } from '../../src/model/plan.js';
+import { relationMaps } from '../../src/planning/relation-maps.js';
+import type { StateStore } from '../../src/state/state-store.js';
+
+export const TEST_SETTINGS: MoveSettings = {
+  chunkRows: 500,
+  jobs: 2,
+  walBudgetBytes: 1_000_000_000,
+  throttleMaxLagMs: 5_000,
+  readCutover: { verify: 'full', maxLagMs: 2_000 },
+  writeCutover: { verify: 'changed', maxLagMs: 1_000, fenceTimeoutMs: 20_000 },
+  decommission: { verify: 'full', soakMs: 0 },
+  archive: { attested: 'test' },
+};
+
+/** What the use cases make from dbps.yaml, without one. */
+export function moveEnvironment(given: {
+  legacy: ConnectionTarget;
+  service: ConnectionTarget;
+  plan: Plan;
+  store: StateStore;
+}): MoveEnvironment {
+  return {
+    plan: given.plan,
+    store: given.store,
+    legacy: opener(given.legacy),
+    target: () => opener(given.service),
+    maps: (service) => relationMaps(given.plan, service),
+    catalogue: CATALOGUE,
+    createReplicator: (context, direction) => new Replicator(context, direction),
+    settings: TEST_SETTINGS,
+    routeHook: null,
+    holder: `test-${process.pid}`,
+    host: 'localhost',
+    leaseMs: 10_000,
+    pollMs: 100,
+    settleMs: 20_000,
+    emit: () => undefined,
+    now: () => Date.now(),
+    at: async () => undefined,
+  };
+}
+
+function opener(target: ConnectionTarget): DatabaseOpener {
+  const options = { applicationName: 'dbps test' };
+  return {
+    exists: async () => (await loadEngine(target.engine)).databaseExists(target, options),
+    createIfMissing: async () => (await loadEngine(target.engine)).createDatabaseIfMissing(target, options),
+    open: async () => (await loadEngine(target.engine)).open(target, options),
+    openReadOnly: async () => (await loadEngine(target.engine)).openReadOnly(target, options),
+  };
+}
