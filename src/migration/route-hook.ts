@@ -74,9 +74,12 @@ async function post(url: string, body: string, signal: AbortSignal, timeoutMs: n
       redirect: 'error',
     });
   } catch (error) {
-    throw new Error(`${origin} ${isTimeout(error) ? `did not answer within ${timeoutMs} ms` : 'could not be reached'}`, {
-      cause: error,
-    });
+    throw new Error(
+      `${origin} ${isTimeout(error) ? `did not answer within ${timeoutMs} ms` : 'could not be reached'}`,
+      {
+        cause: error,
+      },
+    );
   }
   await response.body?.cancel();
   if (!response.ok) throw new Error(`${origin} answered ${response.status}`);

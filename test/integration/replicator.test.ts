@@ -77,3 +77,19 @@ test('a sink opened beside the stream leaves alone what the stream is receiving'
   await streaming.close();
   expect(kept).toEqual(['1', '2']);
 });
+
+test('messages that wait are not written over by those that come after them', async () => {
+  open = await startReplication({
+    schema: 'CREATE TABLE orders (id int PRIMARY KEY, note text)',
+    maps: async (legacy) => [await mapOf(legacy, 'public.orders')],
+  });
+  await open.capture('forward');
+  // One transaction of many socket reads, cut anywhere: the driver completes cut messages in a buffer that it uses again.
+  await open.legacy.query(
+    `INSERT INTO orders SELECT g, repeat(md5(g::text), 1 + (g * 7919) % 120) FROM generate_series(1, 8000) g`,
+  );
+  const forward = open.replicator('forward');
+  await forward.start('apply');
+  await open.drain(forward);
+  await expectEqual(open, 'public.orders');
+});

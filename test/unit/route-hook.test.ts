@@ -69,7 +69,9 @@ test('a URL is posted to; what it answers decides; its query is never shown', as
   await urlHook(url).run(ROUTE, never);
   expect(JSON.parse(bodies.join(''))).toMatchObject({ service: 'orders', owner: 'service' });
   status = 503;
-  const error: unknown = await urlHook(url).run(ROUTE, never).catch((e: unknown) => e);
+  const error: unknown = await urlHook(url)
+    .run(ROUTE, never)
+    .catch((e: unknown) => e);
   expect((error as Error).message).toMatch(/answered 503$/);
   expect((error as Error).message).not.toContain('secret');
   server.close();
