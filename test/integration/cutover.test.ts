@@ -165,7 +165,7 @@ test.each([
     await new Promise((resolve) => setTimeout(resolve, 200));
     await followers.stop();
     expect(followers.errors).toEqual([]);
-    await expectNoLoss(path.owner as 'legacy' | 'service');
+    await expectNoLoss(path.owner);
 
     const last = await shop.runner({ leaseMs: 2_000 });
     try {
