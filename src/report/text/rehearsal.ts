@@ -1,0 +1,72 @@
+import type { Style } from '../style.js';
+import { table, wrap } from './table.js';
+
+/** What app/rehearse.ts returns, as far as it is shown. */
+export interface RehearsalReport {
+  readonly service: string;
+  readonly phase: string;
+  readonly isReady: boolean;
+  readonly legs: readonly {
+    readonly kind: 'carry-out' | 'take-back';
+    readonly from: string;
+    readonly to: string;
+    readonly summary: string;
+    readonly confirmation: 'reversible' | 'irreversible';
+    readonly guards: readonly {
+      readonly guard: string;
+      readonly result: {
+        readonly outcome: 'ok' | 'refused' | 'unknown';
+        readonly detail: string;
+        readonly hint?: string;
+      };
+    }[];
+    readonly actions: readonly {
+      readonly step: string;
+      readonly where: string;
+      readonly sql: string | null;
+      readonly purpose: string;
+    }[];
+  }[];
+}
+
+/** @param isVerbose every statement in full; otherwise its first line. */
+export function rehearsalText(report: RehearsalReport, isVerbose: boolean, style: Style): string {
+  if (report.legs.length === 0) return `${report.service} is in ${report.phase}; there is nothing to do`;
+  const blocks = report.legs.map((leg) => {
+    const lines = [
+      `${style.bold(report.service)}   ${leg.kind === 'take-back' ? `takes back ${leg.from} -> ${leg.to}` : `${leg.from} -> ${leg.to}`}   ${leg.summary}`,
+      ...(leg.confirmation === 'irreversible' ? [`  ${style.red('cannot be undone')} by dbps rollback`] : []),
+    ];
+    if (leg.guards.length > 0)
+      lines.push(
+        table(
+          leg.guards.map(({ guard, result }) => [
+            'guard',
+            guard,
+            result.outcome === 'ok' ? 'ok' : result.outcome === 'refused' ? 'REFUSES' : 'could not check',
+            result.detail,
+          ]),
+          { indent: '  ' },
+        ).replaceAll('REFUSES', style.red('REFUSES')),
+      );
+    let step = '';
+    for (const action of leg.actions) {
+      if (action.step !== step) lines.push(`  step   ${action.step}`);
+      step = action.step;
+      lines.push(`    ${action.where.padEnd(8)} ${wrap(action.purpose, 84, ' '.repeat(13))}`);
+      if (action.sql !== null)
+        lines.push(...sqlLines(action.sql, isVerbose).map((line) => `             ${style.dim(line)}`));
+    }
+    return lines.join('\n');
+  });
+  return [
+    ...blocks,
+    report.isReady ? 'Nothing was changed.' : 'Nothing was changed, and it would be refused now.',
+  ].join('\n\n');
+}
+
+function sqlLines(sql: string, isVerbose: boolean): readonly string[] {
+  const lines = sql.trim().split('\n');
+  if (isVerbose || lines.length <= 3) return lines;
+  return [...lines.slice(0, 2), `… ${lines.length - 2} more lines (--verbose)`];
+}
