@@ -3,6 +3,10 @@ import { Command, CommanderError } from 'commander';
 import { addDemo } from './commands/demo.js';
 import { addPlan } from './commands/plan.js';
 import { addVerify } from './commands/verify.js';
+import { addMigrate } from './commands/migrate.js';
+import { addRollback } from './commands/rollback.js';
+import { addRun } from './commands/run.js';
+import { addStatus } from './commands/status.js';
 import { addDoctor } from './commands/doctor.js';
 import { addInit } from './commands/init.js';
 import { addExplain } from './commands/explain.js';
@@ -48,12 +52,19 @@ export function createProgram(version: string, bind: Bind, output?: ProgramOutpu
       '\nA first look, without dbps.yaml:\n  $ dbps analyze --url postgres://user@host:5432/shop\n\nMore:  dbps help environment | exit-codes | formats',
     );
   program.configureHelp({ showGlobalOptions: true });
-  addInit(program, bind);
-  addDoctor(program, bind);
-  addPlan(program, bind);
-  addVerify(program, bind);
-  addExplain(program, bind);
-  addDemo(program, bind);
+  for (const add of [
+    addInit,
+    addDoctor,
+    addPlan,
+    addMigrate,
+    addRun,
+    addStatus,
+    addVerify,
+    addRollback,
+    addExplain,
+    addDemo,
+  ])
+    add(program, bind);
   addTopics(program, output);
   return program;
 }

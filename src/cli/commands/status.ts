@@ -1,0 +1,110 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { UsageError } from '../../model/errors.js';
+import type { Bind, Outcome } from '../runner.js';
+import type { Context } from '../context.js';
+
+interface StatusFlags {
+  readonly watch?: boolean;
+  readonly interval?: string;
+  readonly fields?: readonly string[];
+  readonly exitCode?: boolean;
+}
+
+export function addStatus(program: Command, bind: Bind): void {
+  program
+    .command('status')
+    .summary('where every service is, or one in detail')
+    .description(
+      'Shows phase, activity and traffic of each service: what the state store remembers, and what the databases themselves say of fences, slots and lag. Changes nothing.',
+    )
+    .argument('[service]', 'one service in detail')
+    .option('--watch', 'again and again, until Ctrl-C')
+    .option('--interval <time>', 'with --watch: how often; default 2s')
+    .option('--fields <field...>', 'with --json: only these fields of each service')
+    .option('--exit-code', 'exit 1 if a service is blocked or failed, or something has drifted')
+    .addHelpText('after', '\nExample:\n  $ dbps status orders --watch')
+    .action(
+      bind('status', ['text', 'json', 'ndjson', 'markdown', 'github', 'sarif', 'junit'], async (context, [service], flags: StatusFlags) => {
+        if (flags.watch === true) await watch(context, service, flags);
+        return look(context, service, flags);
+      }),
+    );
+}
+
+async function look(context: Context, service: string | undefined, flags: StatusFlags): Promise<Outcome> {
+  const { status } = await import('../../app/status.js');
+  const { requireServices } = await import('../names.js');
+  const { statusListText, statusText } = await import('../../report/text/status.js');
+  const { findingsText } = await import('../../report/text/findings.js');
+  const { findingRenderers } = await import('../finding-renderers.js');
+  const { markdownTable } = await import('../../report/markdown.js');
+  const { config } = await context.loadedConfig();
+  const services = await status(config, {
+    services: requireServices(config, service === undefined ? [] : [service]),
+    signal: context.signal,
+    now: Date.now,
+  });
+  const findings = services.flatMap((entry) => entry.findings);
+  const isWell =
+    findings.length === 0 && services.every(({ activity }) => activity !== 'blocked' && activity !== 'failed');
+  const next = services.find((entry) => entry.next !== null)?.next;
+  return {
+    result: { services: services.map((entry) => pick(withoutFindings(entry), flags.fields)) },
+    findings,
+    isYes: isWell || flags.exitCode !== true,
+    nextSteps: [next ?? (config.services.length === 0 ? 'dbps analyze' : 'dbps doctor')],
+    text: (style) => {
+      const [only] = services;
+      const text =
+        service !== undefined && only !== undefined ? statusText(only, Date.now(), style) : statusListText(services, style);
+      return findings.length === 0 ? text : `${text}\n\n${findingsText(findings, style)}`;
+    },
+    renderers: {
+      ...findingRenderers(context, config.file),
+      markdown: () =>
+        `# dbps status\n\n${markdownTable(
+          ['service', 'phase', 'activity', 'reads', 'writes', 'reason'],
+          services.map((entry) => [
+            entry.service,
+            entry.target === null ? entry.phase : `${entry.phase} -> ${entry.target}`,
+            entry.activity,
+            `${entry.traffic.readShare}% service`,
+            entry.traffic.owner,
+            entry.reason ?? '',
+          ]),
+        )}\n`,
+    },
+  };
+}
+
+function withoutFindings<T extends { readonly findings: unknown }>({ findings: _findings, ...rest }: T): Omit<T, 'findings'> {
+  return rest;
+}
+
+function pick(entry: object, fields: readonly string[] | undefined): object {
+  if (fields === undefined) return entry;
+  const unknown = fields.find((field) => !(field in entry));
+  if (unknown !== undefined)
+    throw new UsageError({
+      code: 'DBPS_E103',
+      message: `there is no field "${unknown}" (--fields)`,
+      hint: `the fields are ${Object.keys(entry).join(', ')}`,
+    });
+  return Object.fromEntries(Object.entries(entry).filter(([key]) => fields.includes(key) || key === 'service'));
+}
+
+/** Draws on the terminal, or prints a block each time; ends with the signal, and the last look is the result. */
+async function watch(context: Context, service: string | undefined, flags: StatusFlags): Promise<void> {
+  const every = flags.interval === undefined ? 2000 : await context.duration('--interval', flags.interval);
+  const { stdout } = context.streams;
+  const style = await context.stdoutStyle();
+  const isJson = context.flags.json === true || context.flags.format?.includes('json') === true;
+  while (!context.signal.aborted) {
+    const outcome = await look(context, service, flags);
+    if (isJson) stdout.write(`${JSON.stringify(outcome.result)}\n`);
+    else if (stdout.isTTY) stdout.write(`\u001B[2J\u001B[H${outcome.text(style)}\n`);
+    else stdout.write(`${new Date().toISOString().slice(0, 19)}Z\n${outcome.text(style)}\n\n`);
+    await sleep(every, undefined, { signal: context.signal }).catch(() => undefined);
+  }
+}
