@@ -39,13 +39,21 @@ interface CommandDoc {
   readonly name: string;
   readonly summary: string;
   readonly description: string;
-  readonly arguments: readonly { readonly name: string; readonly required: boolean; readonly variadic: boolean }[];
+  readonly arguments: readonly {
+    readonly name: string;
+    readonly required: boolean;
+    readonly variadic: boolean;
+  }[];
   readonly options: readonly { readonly flags: string; readonly description: string }[];
   readonly commands: readonly CommandDoc[];
 }
 
 function cliJson(program: Command): unknown {
-  return { options: visible(program.options).map(describeOption), exitCodes: EXIT_CODES, commands: program.commands.map((command) => describe(command)) };
+  return {
+    options: visible(program.options).map(describeOption),
+    exitCodes: EXIT_CODES,
+    commands: program.commands.map((command) => describe(command)),
+  };
 }
 
 function describe(command: Command, prefix = ''): CommandDoc {
@@ -74,7 +82,11 @@ function cliMarkdown(program: Command): string {
     'Options of the program, accepted before and after the command:',
     optionTable(visible(program.options).map(describeOption)),
     '## Exit codes',
-    ['| code | meaning |', '| --- | --- |', ...EXIT_CODES.map(({ code, meaning }) => `| ${code} | ${meaning} |`)].join('\n'),
+    [
+      '| code | meaning |',
+      '| --- | --- |',
+      ...EXIT_CODES.map(({ code, meaning }) => `| ${code} | ${meaning} |`),
+    ].join('\n'),
   ];
   const add = (doc: CommandDoc) => {
     const usage = doc.arguments.map(({ name, required, variadic }) => {
@@ -93,7 +105,10 @@ function optionTable(options: readonly { readonly flags: string; readonly descri
   return [
     '| option | |',
     '| --- | --- |',
-    ...options.map(({ flags, description }) => `| \`${flags.replaceAll('|', '\\|')}\` | ${description.replaceAll('|', '\\|')} |`),
+    ...options.map(
+      ({ flags, description }) =>
+        `| \`${flags.replaceAll('|', '\\|')}\` | ${description.replaceAll('|', '\\|')} |`,
+    ),
   ].join('\n');
 }
 

@@ -127,9 +127,12 @@ export type HookConfig = {
 // ---------------------------------------------------------------- the file
 
 const duration = z
-  .string()
-  .refine((text) => parseDuration(text) !== null, 'write a duration such as 500ms, 5s, 10m, 2h or 7d')
-  .transform((text) => parseDuration(text) as number);
+  .union([z.string(), z.literal(0)], 'write a duration such as 500ms, 5s, 10m, 2h or 7d')
+  .refine(
+    (value) => parseDuration(String(value)) !== null,
+    'write a duration such as 500ms, 5s, 10m, 2h or 7d',
+  )
+  .transform((value) => parseDuration(String(value)) as number);
 const size = z
   .string()
   .refine((text) => parseSize(text) !== null, 'write a size such as 512MB or 10GB')

@@ -25,10 +25,14 @@ export function addStatus(program: Command, bind: Bind): void {
     .option('--exit-code', 'exit 1 if a service is blocked or failed, or something has drifted')
     .addHelpText('after', '\nExample:\n  $ dbps status orders --watch')
     .action(
-      bind('status', ['text', 'json', 'ndjson', 'markdown', 'github', 'sarif', 'junit'], async (context, [service], flags: StatusFlags) => {
-        if (flags.watch === true) await watch(context, service, flags);
-        return look(context, service, flags);
-      }),
+      bind(
+        'status',
+        ['text', 'json', 'ndjson', 'markdown', 'github', 'sarif', 'junit'],
+        async (context, [service], flags: StatusFlags) => {
+          if (flags.watch === true) await watch(context, service, flags);
+          return look(context, service, flags);
+        },
+      ),
     );
 }
 
@@ -47,7 +51,8 @@ async function look(context: Context, service: string | undefined, flags: Status
   });
   const findings = services.flatMap((entry) => entry.findings);
   const isWell =
-    findings.length === 0 && services.every(({ activity }) => activity !== 'blocked' && activity !== 'failed');
+    findings.length === 0 &&
+    services.every(({ activity }) => activity !== 'blocked' && activity !== 'failed');
   const next = services.find((entry) => entry.next !== null)?.next;
   return {
     result: { services: services.map((entry) => pick(withoutFindings(entry), flags.fields)) },
@@ -57,7 +62,9 @@ async function look(context: Context, service: string | undefined, flags: Status
     text: (style) => {
       const [only] = services;
       const text =
-        service !== undefined && only !== undefined ? statusText(only, Date.now(), style) : statusListText(services, style);
+        service !== undefined && only !== undefined
+          ? statusText(only, Date.now(), style)
+          : statusListText(services, style);
       return findings.length === 0 ? text : `${text}\n\n${findingsText(findings, style)}`;
     },
     renderers: {
@@ -78,7 +85,10 @@ async function look(context: Context, service: string | undefined, flags: Status
   };
 }
 
-function withoutFindings<T extends { readonly findings: unknown }>({ findings: _findings, ...rest }: T): Omit<T, 'findings'> {
+function withoutFindings<T extends { readonly findings: unknown }>({
+  findings: _findings,
+  ...rest
+}: T): Omit<T, 'findings'> {
   return rest;
 }
 
@@ -91,7 +101,9 @@ function pick(entry: object, fields: readonly string[] | undefined): object {
       message: `there is no field "${unknown}" (--fields)`,
       hint: `the fields are ${Object.keys(entry).join(', ')}`,
     });
-  return Object.fromEntries(Object.entries(entry).filter(([key]) => fields.includes(key) || key === 'service'));
+  return Object.fromEntries(
+    Object.entries(entry).filter(([key]) => fields.includes(key) || key === 'service'),
+  );
 }
 
 /** Draws on the terminal, or prints a block each time; ends with the signal, and the last look is the result. */

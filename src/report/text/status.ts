@@ -68,17 +68,25 @@ export function statusListText(services: readonly ServiceReport[], style: Style)
     `${service.traffic.readShare}% service`,
     service.traffic.owner,
     lagOf(service),
-    service.runner === null ? '-' : service.runner.isLive ? `${service.runner.holder} on ${service.runner.host}` : 'expired',
+    service.runner === null
+      ? '-'
+      : service.runner.isLive
+        ? `${service.runner.holder} on ${service.runner.host}`
+        : 'expired',
   ]);
   const text = table([['Service', 'phase', 'activity', 'reads', 'writes', 'lag', 'runner'], ...rows]);
   const reasons = services.flatMap((service) =>
     service.reason === null ? [] : [`${service.service}: ${service.reason}`],
   );
-  return [text, ...(reasons.length === 0 ? [] : ['', ...reasons.map((reason) => style.yellow(reason))])].join('\n');
+  return [text, ...(reasons.length === 0 ? [] : ['', ...reasons.map((reason) => style.yellow(reason))])].join(
+    '\n',
+  );
 }
 
 function activityOf(service: ServiceReport): string {
-  return service.activity === 'blocked' || service.activity === 'failed' ? service.activity.toUpperCase() : service.activity;
+  return service.activity === 'blocked' || service.activity === 'failed'
+    ? service.activity.toUpperCase()
+    : service.activity;
 }
 
 function lagOf({ capture, traffic }: ServiceReport): string {
@@ -96,8 +104,12 @@ export function statusText(service: ServiceReport, now: number, style: Style): s
   const heading = [
     style.bold(service.service),
     service.target === null ? service.phase : `${service.phase} -> ${service.target}`,
-    service.activity === 'blocked' || service.activity === 'failed' ? style.red(activityOf(service)) : service.activity,
-    ...(service.progress?.step == null ? [] : [`${service.progress.step}, ${service.progress.stepIndex + 1} of ${service.progress.steps} steps`]),
+    service.activity === 'blocked' || service.activity === 'failed'
+      ? style.red(activityOf(service))
+      : service.activity,
+    ...(service.progress?.step == null
+      ? []
+      : [`${service.progress.step}, ${service.progress.stepIndex + 1} of ${service.progress.steps} steps`]),
     `epoch ${service.epoch}`,
     ...(service.planHash === null ? [] : [`plan ${service.planHash}`]),
   ].join('   ');
@@ -117,7 +129,12 @@ export function statusText(service: ServiceReport, now: number, style: Style): s
   }
   if (service.progress?.waitingFor != null) add('Waits for', service.progress.waitingFor);
   if (service.progress !== null && service.progress.rogueWrites > 0)
-    add('Rogue', style.red(`${formatCount(service.progress.rogueWrites)} writes reached the side that does not own them`));
+    add(
+      'Rogue',
+      style.red(
+        `${formatCount(service.progress.rogueWrites)} writes reached the side that does not own them`,
+      ),
+    );
   if (service.unverifiedRows !== null && service.unverifiedRows > 0)
     add('Changed', `${formatCount(service.unverifiedRows)} rows since they were last verified`);
   if (service.soak !== null) add('Soak', `since ${service.soak.startedAt}, until ${service.soak.endsAt}`);
@@ -135,7 +152,11 @@ export function statusText(service: ServiceReport, now: number, style: Style): s
 
 function streamLine(stream: StreamReport, style: Style): string {
   return [
-    stream.isLost ? style.red('LOST') : stream.isActive ? `streaming${stream.mode === null ? '' : `, ${stream.mode}`}` : 'nobody reads it',
+    stream.isLost
+      ? style.red('LOST')
+      : stream.isActive
+        ? `streaming${stream.mode === null ? '' : `, ${stream.mode}`}`
+        : 'nobody reads it',
     ...(stream.lagMs === null ? [] : [`lag ${formatDuration(stream.lagMs)}`]),
     ...(stream.lagBytes === null ? [] : [`${formatBytes(stream.lagBytes)} behind`]),
     `slot ${stream.slot}${stream.retainedBytes === null ? '' : ` keeps ${formatBytes(stream.retainedBytes)} of log`}`,
@@ -149,7 +170,8 @@ function phaseLine({ phase, target }: ServiceReport): string {
   let names = '';
   let marks = '';
   for (const [index, name] of PHASES.entries()) {
-    if (index > 0) names += index - 1 === at && target !== null && PHASES.indexOf(target) > at ? ' --> ' : ' --- ';
+    if (index > 0)
+      names += index - 1 === at && target !== null && PHASES.indexOf(target) > at ? ' --> ' : ' --- ';
     marks = marks.padEnd(names.length);
     marks += index < at ? 'done' : index === at ? 'here' : '';
     names += name;
@@ -162,7 +184,9 @@ function relationsTable(service: ServiceReport): string {
     relation.relation,
     relation.state,
     relation.state === 'copied' && relation.rows === 0 ? '' : formatCount(relation.rows),
-    relation.totalRows === null ? '' : `of ${relation.state === 'copied' ? '' : '~'}${formatCount(relation.totalRows)}`,
+    relation.totalRows === null
+      ? ''
+      : `of ${relation.state === 'copied' ? '' : '~'}${formatCount(relation.totalRows)}`,
     relation.bytes === 0 ? '' : formatBytes(relation.bytes),
   ]);
   const rowsDone = service.relations.reduce((sum, { rows: n }) => sum + n, 0);
@@ -172,7 +196,13 @@ function relationsTable(service: ServiceReport): string {
     [
       ['Relation', 'state', 'rows', '', 'copied'],
       ...rows,
-      ['Total', service.relations.every(({ state }) => state === 'copied') ? '' : percent, formatCount(rowsDone), total === 0 ? '' : `of ~${formatCount(total)}`, ''],
+      [
+        'Total',
+        service.relations.every(({ state }) => state === 'copied') ? '' : percent,
+        formatCount(rowsDone),
+        total === 0 ? '' : `of ~${formatCount(total)}`,
+        '',
+      ],
     ],
     { right: [2, 4] },
   );
