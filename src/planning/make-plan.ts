@@ -8,6 +8,7 @@ import { ConfigError } from '../model/errors.js';
 import { fingerprint } from '../model/fingerprint.js';
 import { compareFindings, type Finding } from '../model/finding.js';
 import type { Plan, ServicePlan } from '../model/plan.js';
+import { rolesNamed } from '../model/roles.js';
 import { assignRelations } from './assignment.js';
 import type { Boundaries, ServiceBoundary } from './boundaries.js';
 import { findCrossingReferences, orderServices } from './crossing-references.js';
@@ -15,12 +16,7 @@ import { ObjectGraph } from './object-graph.js';
 import { leftOutFindings, routineFindings, sequenceFindings, viewFindings } from './findings/objects.js';
 import { referenceFindings, sharedFindings } from './findings/references.js';
 import { tableFindings, targetFindings, unsupportedFindings } from './findings/tables.js';
-import {
-  applicationOwners,
-  grantToFormerOwners,
-  rolesNamed,
-  withoutAdministratorGrants,
-} from './role-grants.js';
+import { applicationOwners, grantToFormerOwners, withoutAdministratorGrants } from './role-grants.js';
 import { inverseSchemaMap, SchemaRenaming } from './schema-renaming.js';
 import { selectServiceSchema } from './service-schema.js';
 
@@ -50,7 +46,7 @@ function schemaMapOf(
 /** Text that is the same whenever the plan means the same: keys sorted, estimates left out. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (key, item: unknown) => {
-    if (['createdAt', 'hash', 'estimatedRows', 'bytes', 'lastValue', 'product'].includes(key))
+    if (['createdAt', 'hash', 'estimatedRows', 'bytes', 'lastValue', 'product', 'version'].includes(key))
       return undefined;
     if (typeof item !== 'object' || item === null || Array.isArray(item)) return item;
     return Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)));

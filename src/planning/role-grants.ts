@@ -1,22 +1,6 @@
 /** Roles on the service database: those that grants and policies name, and what former owners need instead of ownership. */
 import type { DatabaseSchema, Grant } from '../model/database-schema.js';
 
-/** Predefined roles are on every server. */
-export function rolesNamed(schema: DatabaseSchema): readonly string[] {
-  const grants = [
-    ...schema.relations.flatMap((relation) => relation.grants),
-    ...schema.sequences.flatMap((sequence) => sequence.grants),
-    ...schema.routines.flatMap((routine) => routine.grants),
-    ...(schema.schemaGrants ?? []),
-  ].map((grant) => grant.grantee);
-  const policies = schema.relations.flatMap((relation) =>
-    relation.policies.flatMap((policy) => policy.roles),
-  );
-  return [...new Set([...grants, ...policies])]
-    .filter((role) => role !== 'PUBLIC' && !role.startsWith('pg_'))
-    .sort();
-}
-
 /** Owners of the service's relations that are no administrators: applications that own their tables. */
 export function applicationOwners(
   schema: DatabaseSchema,

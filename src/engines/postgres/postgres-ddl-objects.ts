@@ -33,22 +33,6 @@ export function grantStatements(on: string, grants: readonly Grant[]): readonly 
   );
 }
 
-/** Roles that grants and policies name; predefined ones are there on every server. */
-export function rolesOf(schema: DatabaseSchema): readonly string[] {
-  const grants = [
-    ...schema.relations.flatMap((relation) => relation.grants),
-    ...schema.sequences.flatMap((sequence) => sequence.grants),
-    ...schema.routines.flatMap((routine) => routine.grants),
-    ...(schema.schemaGrants ?? []),
-  ].map((grant) => grant.grantee);
-  const policies = schema.relations.flatMap((relation) =>
-    relation.policies.flatMap((policy) => policy.roles),
-  );
-  return [...new Set([...grants, ...policies])]
-    .filter((role) => role !== 'PUBLIC' && !role.startsWith('pg_'))
-    .sort();
-}
-
 /** Without a password and unable to log in: who may, and how, is the user's to say. */
 export const createRole = (role: string): string =>
   `DO $dbps$ BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ${literal(role)}) ` +

@@ -3,6 +3,7 @@
  * (docs/protocol.md, copy). Plans only; PostgresDdlRunner runs.
  */
 import type { DatabaseSchema } from '../../model/database-schema.js';
+import { rolesNamed } from '../../model/roles.js';
 import type { ServicePlan } from '../../model/plan.js';
 import type { Ddl, StagedStatement, Statement } from '../engine.js';
 import { alterSchema } from './postgres-ddl-alter.js';
@@ -15,7 +16,6 @@ import {
   addView,
   createRole,
   grantStatements,
-  rolesOf,
 } from './postgres-ddl-objects.js';
 import { orderObjects } from './postgres-ddl-order.js';
 import { comment, StatementList } from './postgres-ddl-statements.js';
@@ -27,7 +27,7 @@ const VIEWS = 'constraint:views';
 export function createSchema(schema: DatabaseSchema): readonly StagedStatement[] {
   const list = new StatementList();
   const context = contextOf(schema);
-  for (const role of rolesOf(schema))
+  for (const role of rolesNamed(schema))
     list.add(
       'base',
       'base',
