@@ -1,12 +1,5 @@
 /** Types, sequences, routines, views, roles, grants → statements. */
-import type {
-  DatabaseSchema,
-  Grant,
-  Relation,
-  Routine,
-  Sequence,
-  UserType,
-} from '../../model/database-schema.js';
+import type { Grant, Relation, Routine, Sequence, UserType } from '../../model/database-schema.js';
 import { relationId } from '../../model/relation-id.js';
 import type { Stage } from '../engine.js';
 import { comment, isThere, type StatementList } from './postgres-ddl-statements.js';
