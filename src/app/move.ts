@@ -5,6 +5,7 @@ import { CATALOGUE } from '../migration/catalogue.js';
 import type { MoveSettings } from '../migration/move-context.js';
 import type { DatabaseOpener, MoveEnvironment } from '../migration/move-environment.js';
 import { Replicator } from '../migration/replicator.js';
+import { createRouteHook } from '../migration/route-hook.js';
 import type { ConnectionTarget } from '../model/connection-target.js';
 import { ConfigError, RefusedError, UsageError } from '../model/errors.js';
 import type { EventSink } from '../model/events.js';
@@ -14,7 +15,6 @@ import { openStateStore } from '../state/knex-state-store.js';
 import type { ServiceState, StateStore } from '../state/state-store.js';
 import { engineOf } from './databases.js';
 import { defaultPlanFile, loadPlan } from './plan.js';
-import { routeHook } from './route-hook.js';
 
 /** Who works, and what the outside world gives: nothing in the library reads a clock, the environment or the host's name. */
 export interface MoveOptions {
@@ -31,6 +31,8 @@ export interface MoveOptions {
   /** Named instants at which a test stops, delays or kills the run. */
   readonly at?: (point: string) => Promise<void>;
   readonly leaseMs?: number;
+  /** What a route hook's command is run with. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
 const LEASE_MS = 30_000;
@@ -100,7 +102,10 @@ export function moveEnvironment(
     catalogue: CATALOGUE,
     createReplicator: (context, direction) => new Replicator(context, direction),
     settings: moveSettings(config),
-    routeHook: routeHook(config),
+    routeHook:
+      config.migration.routeHook === null
+        ? null
+        : createRouteHook(config.migration.routeHook, options.environment ?? {}),
     holder: options.holder,
     host: options.host,
     leaseMs: options.leaseMs ?? LEASE_MS,

@@ -1,4 +1,3 @@
-import { CATALOGUE } from '../../src/migration/catalogue.js';
 import { afterEach, expect, test } from 'vitest';
 import { contents, createShop, type Shop } from '../support/move.js';
 import { startTraffic } from '../support/shop-traffic.js';
@@ -15,21 +14,7 @@ test('forward to read-cutover under writes, back to planned, forward again', asy
   const traffic = startTraffic(shop.legacy.applicationUrl);
   try {
     for (const round of [1, 2]) {
-      const runner = await shop.runner({
-        catalogue: {
-          guard: (n) => CATALOGUE.guard(n),
-          step: (n) =>
-            n === 'close-target-fence'
-              ? {
-                  name: n,
-                  describe: async () => [],
-                  check: async () => 'done',
-                  do: async () => undefined,
-                  verify: async () => undefined,
-                }
-              : CATALOGUE.step(n),
-        },
-      });
+      const runner = await shop.runner();
       try {
         await runner.advance('provisioned', {});
         await runner.advance('dual-write', {});

@@ -55,7 +55,7 @@ export interface Shop {
   readonly events: DbpsEvent[];
   environment(overrides?: Partial<MoveEnvironment>): MoveEnvironment;
   /** A runner of `orders`; the caller closes it. */
-  runner(overrides?: Partial<MoveEnvironment>, signal?: AbortSignal): Promise<ServiceRunner>;
+  runner(overrides?: Partial<MoveEnvironment>, signal?: AbortSignal, waitMs?: number): Promise<ServiceRunner>;
   drop(): Promise<void>;
 }
 
@@ -79,8 +79,8 @@ export async function createShop(sql = SHOP): Promise<Shop> {
     store,
     events,
     environment,
-    runner: (overrides, signal = new AbortController().signal) =>
-      ServiceRunner.open(environment(overrides), 'orders', { waitMs: 0, signal }),
+    runner: (overrides, signal = new AbortController().signal, waitMs = 0) =>
+      ServiceRunner.open(environment(overrides), 'orders', { waitMs, signal }),
     drop: async () => {
       await store.close();
       await Promise.all([legacy.drop(), service.drop()]);

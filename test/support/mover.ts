@@ -1,0 +1,45 @@
+/** A runner of the small shop's orders in a process of its own, which may be killed at a named instant. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import path from 'node:path';
+import type { Wish } from '../../src/migration/requests.js';
+import type { Shop } from './move.js';
+import type { MoverSetup } from './processes/mover.js';
+
+export interface Mover {
+  readonly process: ChildProcess;
+  /** Its last word; null when it was killed. */
+  readonly ended: Promise<MoverWord | null>;
+}
+
+export interface MoverWord {
+  readonly ok: boolean;
+  readonly code?: string;
+  readonly message?: string;
+  readonly steps?: readonly { readonly step: string; readonly outcome: string }[];
+}
+
+/** @param wish null: the long-lived runner, until SIGTERM. */
+export function startMover(
+  shop: Shop,
+  wish: Wish | null,
+  options: { readonly point?: string; readonly leaseMs?: number } = {},
+): Mover {
+  const setup: MoverSetup = {
+    legacy: shop.legacy.url,
+    service: shop.service.url,
+    plan: shop.plan,
+    wish,
+    leaseMs: options.leaseMs ?? 1_500,
+    ...(options.point !== undefined && { point: options.point }),
+  };
+  const script = path.resolve(import.meta.dirname, 'processes/mover.ts');
+  const child = spawn(process.execPath, ['--import', 'tsx', script, JSON.stringify(setup)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let said = '';
+  child.stdout.on('data', (data: Buffer) => (said += data.toString()));
+  const ended = new Promise<MoverWord | null>((resolve) => {
+    child.on('close', () => resolve(said === '' ? null : (JSON.parse(said) as MoverWord)));
+  });
+  return { process: child, ended };
+}
