@@ -27,7 +27,7 @@ const TYPES = [
   'timestamp with time zone',
 ];
 /** data-diff's expression. */
-const MD5 = `SELECT count(*), sum(('x' || substring(md5(concat_ws('|', ${COLUMNS.map((c) => `${c}::text`).join(', ')})), 18))::bit(60)::bigint)::text AS hash FROM order_items`;
+const MD5 = `SELECT count(*), sum(('x' || substring(md5(concat(${COLUMNS.map((c) => `${c}::text`).join(", '|', ")})), 18))::bit(60)::bigint)::text AS hash FROM order_items`;
 
 export interface VerifyOptions {
   readonly scale: number;

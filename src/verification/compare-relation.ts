@@ -4,6 +4,7 @@ import type {
   Chunk,
   ComparedRow,
   Key,
+  RangeHash,
   RelationMap,
   RowHash,
   Side,
@@ -67,11 +68,17 @@ export class RelationComparison {
     return this.#at(owner).checksum.ranges(this.map, chunkRows, this.method, owner, signal);
   }
 
-  async compareRange(range: Chunk): Promise<void> {
-    const { rows, isEqual } = await this.#hashBoth(range);
+  hashRange(range: Chunk, side: Side): Promise<RangeHash> {
+    return this.#at(side).checksum.hash(this.map, range, this.method, side, this.input.signal);
+  }
+
+  /** @returns rows compared. */
+  judgeRange(range: Chunk, source: RangeHash, target: RangeHash): number {
+    const rows = this.input.owner === 'source' ? source.rows : target.rows;
     this.chunks++;
     this.rows += rows;
-    if (!isEqual) this.suspects.push(range);
+    if (source.rows !== target.rows || source.hash !== target.hash) this.suspects.push(range);
+    return rows;
   }
 
   /**
@@ -83,7 +90,7 @@ export class RelationComparison {
     let candidates: Key[] = [];
     for (const range of ranges) {
       if (this.#isEnough()) return false;
-      if ((await this.#hashBoth(range)).isEqual) {
+      if (await this.#isEqual(range)) {
         this.rechecked++;
         continue;
       }
@@ -178,14 +185,9 @@ export class RelationComparison {
     return this.#differing >= ENOUGH;
   }
 
-  async #hashBoth(range: Chunk): Promise<{ readonly rows: number; readonly isEqual: boolean }> {
-    const [source, target] = await this.#onBoth((side) =>
-      this.#at(side).checksum.hash(this.map, range, this.method, side, this.input.signal),
-    );
-    return {
-      rows: this.input.owner === 'source' ? source.rows : target.rows,
-      isEqual: source.rows === target.rows && source.hash === target.hash,
-    };
+  async #isEqual(range: Chunk): Promise<boolean> {
+    const [source, target] = await this.#onBoth((side) => this.hashRange(range, side));
+    return source.rows === target.rows && source.hash === target.hash;
   }
 
   async #onBoth<T>(read: (side: Side) => Promise<T>): Promise<[T, T]> {

@@ -3,7 +3,7 @@
  * verified. Hashes are made on the servers, on both at once; only what differs is looked at more closely, and only what neither lag nor a
  * write in between explains is called different. What was not compared is always said.
  */
-import type { Chunk, Key } from '../engines/engine.js';
+import type { Chunk, Key, RangeHash, Side } from '../engines/engine.js';
 import type { VerifiedRelation, VerifyResult } from '../model/verification.js';
 import { KEYS_AT_ONCE, RelationComparison } from './compare-relation.js';
 import { compareShape } from './compare-shape.js';
@@ -85,30 +85,11 @@ async function compareAll(
   notCompared: NotCompared,
 ): Promise<readonly VerifiedRelation[]> {
   const comparisons = await openComparisons(input, notCompared);
-  const work: { readonly comparison: RelationComparison; readonly range: Chunk }[] = [];
+  const work: RangeWork[] = [];
   await forEachParallel(comparisons, input.jobs, input.signal, async (comparison) => {
     for (const range of await comparison.ranges()) work.push({ comparison, range });
   });
-  const total = work.reduce((sum, { range }) => sum + range.estimatedRows, 0);
-  const startedAt = input.now();
-  let rows = 0;
-  await forEachParallel(work, input.jobs, input.signal, async ({ comparison, range }) => {
-    const before = comparison.rows;
-    await comparison.compareRange(range);
-    rows += comparison.rows - before;
-    const perSecond = Math.round((rows * 1000) / Math.max(1, input.now() - startedAt));
-    input.emit({
-      type: 'progress',
-      service: input.service,
-      activity: 'verify',
-      relation: comparison.map.source,
-      rows,
-      totalRows: Math.max(total, rows),
-      bytes: 0,
-      rowsPerSecond: perSecond,
-      etaMs: perSecond > 0 ? Math.round((Math.max(0, total - rows) / perSecond) * 1000) : null,
-    });
-  });
+  await compareRanges(input, work);
 
   const suspicious = comparisons.filter((comparison) => comparison.suspects.length > 0);
   if (suspicious.length > 0) {
@@ -120,6 +101,48 @@ async function compareAll(
   const results: VerifiedRelation[] = [];
   for (const comparison of comparisons) results.push(await comparison.result());
   return results;
+}
+
+interface RangeWork {
+  readonly comparison: RelationComparison;
+  readonly range: Chunk;
+}
+
+/** Each side goes through the ranges at its own speed: neither waits for the other but at the end. */
+async function compareRanges(input: VerifyInput, work: readonly RangeWork[]): Promise<void> {
+  const total = work.reduce((sum, { range }) => sum + range.estimatedRows, 0);
+  const startedAt = input.now();
+  let rows = 0;
+  const first = new Map<RangeWork, RangeHash>();
+  const half = (side: Side) =>
+    forEachParallel(work, input.jobs, input.signal, async (item) => {
+      const { comparison, range } = item;
+      const own = await comparison.hashRange(range, side);
+      const other = first.get(item);
+      if (other === undefined) {
+        first.set(item, own);
+        return;
+      }
+      first.delete(item);
+      rows +=
+        side === 'source'
+          ? comparison.judgeRange(range, own, other)
+          : comparison.judgeRange(range, other, own);
+      const perSecond = Math.round((rows * 1000) / Math.max(1, input.now() - startedAt));
+      input.emit({
+        type: 'progress',
+        service: input.service,
+        activity: 'verify',
+        relation: comparison.map.source,
+        rows,
+        totalRows: Math.max(total, rows),
+        bytes: 0,
+        rowsPerSecond: perSecond,
+        etaMs: perSecond > 0 ? Math.round((Math.max(0, total - rows) / perSecond) * 1000) : null,
+      });
+    });
+  const sides = await Promise.allSettled([half('source'), half('target')]);
+  for (const side of sides) if (side.status === 'rejected') throw side.reason;
 }
 
 async function compareChanged(
@@ -169,7 +192,10 @@ async function verifyChanged(comparison: RelationComparison, changed: ChangedKey
 
 /** A truncate names no key: an empty one stands in the set for the relation as a whole. */
 async function isWholeEqual(comparison: RelationComparison): Promise<boolean> {
-  for (const range of await comparison.ranges()) await comparison.compareRange(range);
+  await compareRanges(
+    comparison.input,
+    (await comparison.ranges()).map((range) => ({ comparison, range })),
+  );
   if (comparison.suspects.length === 0) return true;
   await comparison.input.barrier();
   return comparison.recheck(comparison.suspects.splice(0));

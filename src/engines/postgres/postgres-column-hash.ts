@@ -20,17 +20,19 @@ interface Hashing {
   readonly note?: string;
 }
 
-/** Odd, and small enough that its product with a 32-bit half stays a bigint. */
-const SPREAD = 1_640_531_527;
+/** All bytes of what the type sends in binary: nothing is folded. */
+const sent = (send: string) => (value: string, seed: number) =>
+  `hash_array_extended(ARRAY[${send}(${value})], ${seed})`;
 
-const epoch = (value: string, seed: number) => `hashfloat8extended(date_part('epoch', ${value}), ${seed})`;
+/** Folding gives low half xor high half; 47 low bits beside it leave no two values alike. */
+const unfolded = (hash: string, value: string) => `${hash} # (${value} << 17)`;
 
 const HASHINGS: Readonly<Record<string, Hashing>> = {
   text: { sql: (v, s) => `hashtextextended(${v}::text COLLATE "C", ${s})` },
   bool: { sql: (v, s) => `hashint4extended(${v}::integer, ${s})` },
   int2: { sql: (v, s) => `hashint2extended(${v}, ${s})` },
   int4: { sql: (v, s) => `hashint4extended(${v}, ${s})` },
-  int8: { sql: (v, s) => `hashint8extended(${v}, ${s}) # ((${v} >> 32) * ${SPREAD + 2 * s})` },
+  int8: { sql: (v, s) => unfolded(`hashint8extended(${v}, ${s})`, v) },
   oid: { sql: (v, s) => `hashoidextended(${v}, ${s})` },
   uuid: { sql: (v, s) => `uuid_hash_extended(${v}, ${s})` },
   float4: { sql: (v, s) => `hashfloat4extended(${v}, ${s})`, note: '-0 counts as 0' },
@@ -53,9 +55,9 @@ const HASHINGS: Readonly<Record<string, Hashing>> = {
     sql: (v, s) =>
       `CASE WHEN isfinite(${v}) THEN hashint4extended(${v} - date '2000-01-01', ${s}) ELSE hashtextextended(${v}::text COLLATE "C", ${s}) END`,
   },
-  time: { sql: (v, s) => `time_hash_extended(${v}, ${s}) # ${epoch(v, s)}` },
-  timestamp: { sql: (v, s) => `timestamp_hash_extended(${v}, ${s}) # ${epoch(v, s)}` },
-  timestamptz: { sql: (v, s) => `timestamp_hash_extended(${v} AT TIME ZONE 'UTC', ${s}) # ${epoch(v, s)}` },
+  time: { sql: sent('time_send') },
+  timestamp: { sql: sent('timestamp_send') },
+  timestamptz: { sql: sent('timestamptz_send') },
   bytea: { sql: (v, s) => `hash_array_extended(ARRAY[${v}], ${s})` },
   inet: { sql: (v, s) => `hashinetextended(${v}, ${s})` },
   macaddr: { sql: (v, s) => `hashmacaddrextended(${v}, ${s})` },
@@ -123,5 +125,5 @@ export function rowHashSql(columns: readonly { readonly as: string; readonly val
 }
 
 export function finishSql(mixed: string): string {
-  return `hashint8extended(${mixed}, 9001) # ((${mixed} >> 32) * ${SPREAD})`;
+  return unfolded(`hashint8extended(${mixed}, 9001)`, mixed);
 }

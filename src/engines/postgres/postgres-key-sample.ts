@@ -9,8 +9,10 @@ import { quoteIdentifier, quoteRelation } from './postgres-sql.js';
 
 /** Pages read for each range, at least: keys on one page tend to be neighbours, so pages count, not rows. */
 const PAGES_PER_CHUNK = 20;
-const LEAST_PAGES = 500;
+const LEAST_PAGES = 200;
 const MOST_PAGES = 20_000;
+const ROWS_PER_CHUNK = 200;
+const LEAST_ROWS = 5_000;
 
 export async function planCuts(
   client: Pick<pg.ClientBase, 'query'>,
@@ -48,17 +50,21 @@ export async function planCuts(
     Math.max(LEAST_PAGES, PAGES_PER_CHUNK * Math.ceil(guess / rowsPerChunk)),
   );
   const percent = Math.min(100, (100 * wanted) / pages);
+  // Of a page's rows a few will do: they lie near each other.
+  const sampled = guess * (percent / 100);
+  const share = Math.min(1, Math.max(LEAST_ROWS, ROWS_PER_CHUNK * (guess / rowsPerChunk)) / sampled);
 
+  const factor = `${100 / percent / share}::numeric`;
   const names = key.map((column, i) => ({ ...column, name: `k${i}` }));
   const { rows: cuts } = await client.query<Record<string, string> & { total: string }>(
     `WITH sample AS MATERIALIZED (
-       SELECT ${key.map((c, i) => `${quoteIdentifier(c.name)} AS k${i}`).join(', ')} FROM ${from} TABLESAMPLE SYSTEM (${percent}) REPEATABLE (1)
+       SELECT ${key.map((c, i) => `${quoteIdentifier(c.name)} AS k${i}`).join(', ')} FROM ${from} TABLESAMPLE SYSTEM (${percent}) REPEATABLE (1)${share < 1 ? ` WHERE random() < ${share}` : ''}
      ), ranked AS (
        SELECT *, row_number() OVER (ORDER BY ${orderBy(names, order)}) - 1 AS n, count(*) OVER () AS found FROM sample
      ), sized AS (
-       SELECT *, greatest(1, ceil(found * 100 / ${percent} / ${rowsPerChunk} - 0.1))::bigint AS parts FROM ranked
+       SELECT *, greatest(1, ceil(found * ${factor} / ${rowsPerChunk} - 0.1))::bigint AS parts FROM ranked
      )
-     SELECT ${names.map((c) => `${c.name}::text AS ${c.name}`).join(', ')}, round(found * 100 / ${percent})::bigint AS total
+     SELECT ${names.map((c) => `${c.name}::text AS ${c.name}`).join(', ')}, round(found * ${factor})::bigint AS total
        FROM sized WHERE n = 0 OR n * parts / found <> (n - 1) * parts / found ORDER BY n`,
   );
   const total = Number(cuts[0]?.total ?? 0);
