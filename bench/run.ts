@@ -1,4 +1,4 @@
-/** `npm run bench -- copy|verify [--scale 0.25] [--rounds 3] [--chunk-rows 50000]`: one JSON line a measure on stdout. */
+/** `npm run bench -- copy|verify|cutover [--scale 0.25] [--rounds 3] [--chunk-rows 50000]`: one JSON line a measure on stdout. */
 import { parseArgs } from 'node:util';
 
 const { values, positionals } = parseArgs({
@@ -8,6 +8,10 @@ const { values, positionals } = parseArgs({
     scale: { type: 'string', default: '0.25' },
     rounds: { type: 'string', default: '3' },
     'chunk-rows': { type: 'string', default: '50000' },
+    /** cutover: rows of the larger size; the smaller is a sixteenth. */
+    rows: { type: 'string', default: '1600000' },
+    cutovers: { type: 'string', default: '10' },
+    clients: { type: 'string', default: '4' },
   },
 });
 const options = {
@@ -18,6 +22,12 @@ const options = {
 
 const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   copy: async () => (await import('./copy.js')).benchCopy(options),
+  cutover: async () =>
+    (await import('./cutover.js')).benchCutover({
+      rows: Number(values.rows),
+      cutovers: Number(values.cutovers),
+      clients: Number(values.clients),
+    }),
   verify: async () => (await import('./verify.js')).benchVerify(options),
 };
 

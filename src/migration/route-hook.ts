@@ -32,10 +32,10 @@ export interface RoutePayload {
 
 const MOST_OUTPUT = 2_000;
 
-/** @param environment what a command is run with; the library reads none by itself. */
+/** @param environment what a command is run with. Default: the process's own. */
 export function createRouteHook(
   options: RouteHookOptions,
-  environment: Readonly<Record<string, string | undefined>>,
+  environment?: Readonly<Record<string, string | undefined>>,
 ): RouteHook {
   return {
     onFailure: options.onFailure,
@@ -43,7 +43,7 @@ export function createRouteHook(
       const limited = AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]);
       const body = JSON.stringify(payloadOf(route));
       if (options.kind === 'url') await post(options.url(), body, limited, options.timeoutMs);
-      else await execute({ ...options, environment }, body, limited);
+      else await execute({ ...options, ...(environment !== undefined && { environment }) }, body, limited);
     },
   };
 }
@@ -89,7 +89,7 @@ interface Command {
   readonly command: string;
   readonly directory: string;
   readonly timeoutMs: number;
-  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
 /** A process group of its own, so that what the command started ends with it. */
@@ -98,7 +98,7 @@ async function execute(options: Command, body: string, signal: AbortSignal): Pro
     shell: true,
     detached: true,
     cwd: options.directory,
-    env: options.environment,
+    ...(options.environment !== undefined && { env: options.environment }),
     stdio: ['pipe', 'ignore', 'pipe'],
   });
   const stop = () => {

@@ -102,17 +102,6 @@ async function accepting(): Promise<string | null> {
   return owners[0] === 'legacy' ? 'legacy' : owners[1] === 'service' ? 'service' : null;
 }
 
-const BEFORE_COMMIT = [
-  'ready',
-  'held',
-  'drained',
-  'apply-stopped',
-  'verified',
-  'sequences-set',
-  'position-read',
-  'before-commit',
-];
-
 test.each([
   {
     way: 'forward',
@@ -120,14 +109,9 @@ test.each([
     switchStep: 'switch-writes',
     from: 'legacy',
     owner: 'service',
-    before: BEFORE_COMMIT,
-    after: [
-      'open-target.opened',
-      'publish-owner.done',
-      'start-reverse.done',
-      'prove-reverse.after',
-      'transition.before-phase',
-    ],
+    // One of each of the protocol's six steps.
+    before: ['held', 'drained', 'position-read', 'before-commit'],
+    after: ['open-target.opened', 'publish-owner.done', 'start-reverse.done'],
   },
   {
     way: 'back',
