@@ -186,9 +186,9 @@ async function startLoad(servers: BenchServers, name: string, rows: number, clie
       try {
         if (turn % 2 === 0) {
           await router.transaction('orders', async (trx) => {
-            const [order] = (await trx('orders')
+            const [order] = await trx<{ id: string; code: string; total: number }>('orders')
               .insert({ code: `n${number}-${turn}`, total: 1 })
-              .returning('id')) as { id: string }[];
+              .returning('id');
             await trx('order_items').insert({ order_id: order?.id, line: 1, quantity: 1 });
           });
         } else {
