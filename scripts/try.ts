@@ -207,12 +207,9 @@ class Trial {
       if (this.#run !== undefined) console.log(`dbps run said:\n${this.#run.log.slice(-2000)}`);
       throw error;
     });
-    const shown = args
-      .map((arg) => (arg.startsWith('postgres://') ? '"$SHARED_DATABASE_URL"' : arg))
-      .join(' ');
     const worst = result.envelope?.findings.filter(({ severity }) => severity === 'error') ?? [];
     this.say(
-      `dbps ${shown}   ${((result.endedAt - result.startedAt) / 1000).toFixed(1)} s${worst.length > 0 ? `, ${worst.length} errors: ${worst.map(({ code }) => code).join(' ')}` : ''}`,
+      `${result.shown}   ${((result.endedAt - result.startedAt) / 1000).toFixed(1)} s${worst.length > 0 ? `, ${worst.length} errors: ${worst.map(({ code }) => code).join(' ')}` : ''}`,
     );
     this.#assertHealthy();
   }

@@ -19,7 +19,8 @@ export interface Envelope {
 }
 
 export interface CommandResult {
-  readonly args: readonly string[];
+  /** As shown to people: without a connection's password. */
+  readonly shown: string;
   readonly code: number;
   readonly envelope: Envelope | null;
   readonly stdout: string;
@@ -30,13 +31,9 @@ export interface CommandResult {
 
 export class CommandFailed extends Error {
   constructor(readonly command: CommandResult) {
-    const { args, code, envelope, stderr } = command;
+    const { shown, code, envelope, stderr } = command;
     const said = envelope?.error ? `${envelope.error.code} ${envelope.error.message}` : '';
-    super(
-      [`dbps ${args.join(' ')} ended with ${code}`, said, stderr.trim().slice(-2000)]
-        .filter(Boolean)
-        .join('\n'),
-    );
+    super([`${shown} ended with ${code}`, said, stderr.trim().slice(-2000)].filter(Boolean).join('\n'));
     this.name = 'CommandFailed';
   }
 }
@@ -69,7 +66,15 @@ export class Dbps {
     const code = await ended(child);
     this.#options.signal.removeEventListener('abort', stop);
     this.#options.signal.throwIfAborted();
-    const result = { args, code, envelope: parse(stdout), stdout, stderr, startedAt, endedAt: Date.now() };
+    const result = {
+      shown: show(args),
+      code,
+      envelope: parse(stdout),
+      stdout,
+      stderr,
+      startedAt,
+      endedAt: Date.now(),
+    };
     if (!expected.includes(code)) throw new CommandFailed(result);
     return result;
   }
@@ -136,6 +141,10 @@ async function end(child: ChildProcess): Promise<void> {
   const timer = setTimeout(() => child.kill('SIGKILL'), KILL_AFTER_MS);
   await gone;
   clearTimeout(timer);
+}
+
+function show(args: readonly string[]): string {
+  return ['dbps', ...args.map((arg) => (arg.includes('://') ? '"$SHARED_DATABASE_URL"' : arg))].join(' ');
 }
 
 function parse(text: string): Envelope | null {

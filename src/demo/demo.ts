@@ -202,10 +202,7 @@ class Demo {
         this.io.say(`dbps run said:\n${this.#run.log.slice(-3000)}`);
       throw error;
     });
-    const shown = args
-      .map((arg) => (arg.startsWith('postgres://') ? `"$${LEGACY_VARIABLE}"` : arg))
-      .join(' ');
-    this.#say(`$ dbps ${shown}   (${((result.endedAt - result.startedAt) / 1000).toFixed(1)} s)`);
+    this.#say(`$ ${result.shown}   (${((result.endedAt - result.startedAt) / 1000).toFixed(1)} s)`);
     this.#assertHealthy();
     return result;
   }
