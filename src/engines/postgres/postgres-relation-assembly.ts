@@ -90,15 +90,21 @@ export function toColumn(
   };
 }
 
-export function toKey(row: ConstraintRow): UniqueKey {
+/** Names of columns by their numbers in the catalogue. */
+export type ColumnNames = ReadonlyMap<number, string>;
+
+const named = (names: ColumnNames, numbers: readonly number[] | null): readonly string[] =>
+  (numbers ?? []).map((number) => names.get(number) ?? '');
+
+export function toKey(row: ConstraintRow, names: ColumnNames): UniqueKey {
   return {
     name: row.name,
     kind: row.type === 'p' ? 'primary' : 'unique',
-    columns: row.columns ?? [],
+    columns: named(names, row.columns),
     isDeferrable: row.isDeferrable,
     isInitiallyDeferred: row.isDeferred,
     nullsNotDistinct: row.nullsNotDistinct ?? false,
-    include: row.include ?? [],
+    include: named(names, row.include),
     ...optional('comment', row.comment),
   };
 }
@@ -117,16 +123,16 @@ export function toCheck(row: ConstraintRow): Check {
 export function toExclusion(row: ConstraintRow): Exclusion {
   return {
     name: row.name,
-    definition: row.definition,
+    definition: row.definition ?? '',
     isDeferrable: row.isDeferrable,
     ...optional('comment', row.comment),
   };
 }
 
-export function toForeignKey(row: ConstraintRow): ForeignKey {
+export function toForeignKey(row: ConstraintRow, names: ColumnNames): ForeignKey {
   return {
     name: row.name,
-    columns: row.columns ?? [],
+    columns: named(names, row.columns),
     parent: relationId(row.parentSchema ?? '', row.parentName ?? ''),
     parentColumns: row.parentColumns ?? [],
     onDelete: ACTIONS[row.onDelete] ?? 'no action',
@@ -136,14 +142,14 @@ export function toForeignKey(row: ConstraintRow): ForeignKey {
     isInitiallyDeferred: row.isDeferred,
     isValidated: row.isValidated,
     isInherited: row.isInherited,
-    definition: row.definition,
+    definition: row.definition ?? '',
     ...optional('comment', row.comment),
   };
 }
 
-export function toIndex(row: IndexRow): Index {
+export function toIndex(row: IndexRow, names: ColumnNames): Index {
   const key = row.columns.slice(0, row.keyColumns);
-  const hasExpression = key.includes(null);
+  const hasExpression = key.includes(0);
   return {
     name: row.name,
     isUnique: row.isUnique,
@@ -152,10 +158,10 @@ export function toIndex(row: IndexRow): Index {
     isValid: row.isValid,
     isImmediate: row.isImmediate,
     method: row.method,
-    columns: hasExpression ? [] : (key as string[]),
+    columns: hasExpression ? [] : named(names, key),
     hasExpression,
     ...optional('predicate', row.predicate),
-    include: row.columns.slice(row.keyColumns) as string[],
+    include: named(names, row.columns.slice(row.keyColumns)),
     definition: row.definition,
     isInherited: row.parentName !== null,
     ...(row.parentName !== null && { parent: relationId(row.parentSchema ?? '', row.parentName) }),
@@ -223,6 +229,7 @@ export function toPolicy(row: PolicyRow, relation: RelationId): Policy {
 
 export interface RelationParts {
   readonly columns: readonly Column[];
+  readonly names: ColumnNames;
   readonly constraints: readonly ConstraintRow[];
   readonly indexes: readonly IndexRow[];
   readonly triggers: readonly Trigger[];
@@ -250,11 +257,11 @@ export function toRelation(row: RelationRow, parts: RelationParts): Relation {
     owner: row.owner,
     ...optional('comment', row.comment),
     columns: parts.columns,
-    keys: [...of('p'), ...of('u')].map(toKey),
+    keys: [...of('p'), ...of('u')].map((key) => toKey(key, parts.names)),
     checks: of('c').map(toCheck),
     exclusions: of('x').map(toExclusion),
-    foreignKeys: of('f').map(toForeignKey),
-    indexes: parts.indexes.map(toIndex),
+    foreignKeys: of('f').map((key) => toForeignKey(key, parts.names)),
+    indexes: parts.indexes.map((index) => toIndex(index, parts.names)),
     triggers: parts.triggers,
     rules: parts.rules.map(toRule),
     policies: parts.policies.map((policy) => toPolicy(policy, id)),

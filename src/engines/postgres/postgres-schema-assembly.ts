@@ -203,6 +203,7 @@ export async function assembleSchema(rows: CatalogueRows): Promise<DatabaseSchem
         const shown = isPartition && !column.isLocal ? { ...column, identity: '' as const } : column;
         return toColumn(shown, types, sequenceOf.get(`${id}\n${column.name}`));
       }),
+      names: new Map((columns.get(row.oid) ?? []).map((column) => [column.number, column.name])),
       constraints: constraints.get(row.oid) ?? [],
       indexes: indexes.get(row.oid) ?? [],
       triggers: (triggers.get(row.oid) ?? []).map((trigger) =>

@@ -3,6 +3,8 @@ import { ALL_KINDS, asJson, userRelations } from './scope.js';
 export interface ColumnRow {
   readonly relation: string;
   readonly name: string;
+  /** attnum: what indexes and constraints call it. */
+  readonly number: number;
   readonly position: number;
   readonly type: string;
   readonly typeOid: string;
@@ -23,7 +25,7 @@ export interface ColumnRow {
 
 /** `typeOid` and `typeName` are the element's for an array. */
 export const COLUMNS = asJson(`
-  SELECT a.attrelid::text AS relation, a.attname AS name,
+  SELECT a.attrelid::text AS relation, a.attname AS name, a.attnum AS number,
          row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum) AS position,
          format_type(a.atttypid, a.atttypmod) AS type,
          coalesce(e.oid, t.oid)::text AS "typeOid", coalesce(e.typname, t.typname) AS "typeName",

@@ -9,23 +9,22 @@ export interface ConstraintRow {
   readonly isValidated: boolean;
   readonly isNoInherit: boolean;
   readonly isInherited: boolean;
-  readonly columns: readonly string[] | null;
+  /** Numbers of columns. */
+  readonly columns: readonly number[] | null;
   readonly parentSchema: string | null;
   readonly parentName: string | null;
   readonly parentColumns: readonly string[] | null;
   readonly onUpdate: string;
   readonly onDelete: string;
   readonly match: string;
-  readonly definition: string;
+  /** Foreign keys and exclusions. */
+  readonly definition: string | null;
   readonly expression: string | null;
-  readonly include: readonly string[] | null;
+  /** Numbers of INCLUDE columns. */
+  readonly include: readonly number[] | null;
   readonly nullsNotDistinct: boolean | null;
   readonly comment: string | null;
 }
-
-const names = (relation: string, numbers: string): string =>
-  `(SELECT json_agg(ka.attname ORDER BY k.ord) FROM unnest(${numbers}) WITH ORDINALITY AS k(num, ord)
-      JOIN pg_attribute AS ka ON ka.attrelid = ${relation} AND ka.attnum = k.num)`;
 
 /**
  * Left out: the extra rows that a foreign key to a partitioned table keeps for each partition it references (their parent is
@@ -37,17 +36,16 @@ export const CONSTRAINTS = asJson(`
          con.connoinherit AS "isNoInherit",
          CASE WHEN con.contype = 'c' THEN con.coninhcount > 0 AND NOT con.conislocal ELSE con.conparentid <> 0 END
            AS "isInherited",
-         ${names('con.conrelid', 'con.conkey')} AS columns,
+         array_to_json(con.conkey) AS columns,
          fn.nspname AS "parentSchema", fc.relname AS "parentName",
-         CASE WHEN con.contype = 'f' THEN ${names('con.confrelid', 'con.confkey')} END AS "parentColumns",
+         CASE WHEN con.contype = 'f' THEN
+           (SELECT json_agg(ka.attname ORDER BY k.ord) FROM unnest(con.confkey) WITH ORDINALITY AS k(num, ord)
+              JOIN pg_attribute AS ka ON ka.attrelid = con.confrelid AND ka.attnum = k.num) END AS "parentColumns",
          con.confupdtype AS "onUpdate", con.confdeltype AS "onDelete", con.confmatchtype AS match,
-         pg_get_constraintdef(con.oid) AS definition,
+         CASE WHEN con.contype IN ('f', 'x') THEN pg_get_constraintdef(con.oid) END AS definition,
          CASE WHEN con.contype = 'c' THEN pg_get_expr(con.conbin, con.conrelid) END AS expression,
          CASE WHEN con.contype IN ('p', 'u') AND i.indnatts > i.indnkeyatts THEN
-           (SELECT json_agg(ia.attname ORDER BY k.ord)
-              FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(num, ord)
-              JOIN pg_attribute AS ia ON ia.attrelid = i.indrelid AND ia.attnum = k.num
-             WHERE k.ord > i.indnkeyatts) END AS include,
+           array_to_json((i.indkey::int2[])[i.indnkeyatts:]) END AS include,
          CASE WHEN con.contype = 'u' THEN (to_jsonb(i) ->> 'indnullsnotdistinct')::boolean END AS "nullsNotDistinct",
          d.description AS comment
     FROM ${userRelations(TABLE_KINDS)}

@@ -9,7 +9,8 @@ export interface IndexRow {
   readonly isValid: boolean;
   readonly isImmediate: boolean;
   readonly method: string;
-  readonly columns: readonly (string | null)[];
+  /** Numbers of columns, 0 for an expression. */
+  readonly columns: readonly number[];
   readonly keyColumns: number;
   readonly hasExpression: boolean;
   readonly predicate: string | null;
@@ -24,8 +25,7 @@ export interface IndexRow {
 export const INDEXES = asJson(`
   SELECT i.indrelid::text AS relation, ic.relname AS name, i.indisunique AS "isUnique", i.indisprimary AS "isPrimary",
          con.conname AS constraint, i.indisvalid AS "isValid", i.indimmediate AS "isImmediate", am.amname AS method,
-         (SELECT json_agg(a.attname ORDER BY k.ord) FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(num, ord)
-            LEFT JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.num AND k.num <> 0) AS columns,
+         array_to_json(i.indkey::int2[]) AS columns,
          i.indnkeyatts AS "keyColumns", i.indexprs IS NOT NULL AS "hasExpression",
          pg_get_expr(i.indpred, i.indrelid) AS predicate, pg_get_indexdef(i.indexrelid) AS definition,
          pn.nspname AS "parentSchema", pc.relname AS "parentName", d.description AS comment,

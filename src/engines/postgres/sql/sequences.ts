@@ -21,6 +21,16 @@ export interface SequenceRow {
 
 /** `$2` (relations) leaves only those that a column of them owns or draws from. */
 export const SEQUENCES = asJson(`
+  WITH used AS MATERIALIZED (
+    SELECT ud.refobjid AS sequence,
+           json_agg(json_build_array(un.nspname, uc.relname, ua.attname) ORDER BY un.nspname, uc.relname, ua.attnum) AS columns,
+           array_agg(uc.oid) AS relations
+      FROM pg_depend AS ud JOIN pg_class AS sc ON sc.oid = ud.refobjid AND sc.relkind = 'S'
+      JOIN pg_attrdef AS ad ON ad.oid = ud.objid
+      JOIN pg_class AS uc ON uc.oid = ad.adrelid JOIN pg_namespace AS un ON un.oid = uc.relnamespace
+      JOIN pg_attribute AS ua ON ua.attrelid = ad.adrelid AND ua.attnum = ad.adnum
+     WHERE ud.classid = 'pg_attrdef'::regclass AND ud.refclassid = 'pg_class'::regclass
+     GROUP BY ud.refobjid)
   SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, format_type(s.seqtypid, NULL) AS type,
          s.seqstart::text AS start, s.seqmin::text AS minimum, s.seqmax::text AS maximum,
          s.seqincrement::text AS increment, s.seqcache::text AS cache, s.seqcycle AS "isCycling",
@@ -35,13 +45,7 @@ export const SEQUENCES = asJson(`
     LEFT JOIN pg_class AS oc ON oc.oid = own.refobjid
     LEFT JOIN pg_namespace AS onn ON onn.oid = oc.relnamespace
     LEFT JOIN pg_attribute AS oa ON oa.attrelid = own.refobjid AND oa.attnum = own.refobjsubid
-    LEFT JOIN LATERAL (
-      SELECT json_agg(json_build_array(un.nspname, uc.relname, ua.attname) ORDER BY un.nspname, uc.relname, ua.attnum) AS columns,
-             array_agg(uc.oid) AS relations
-        FROM pg_depend AS ud JOIN pg_attrdef AS ad ON ad.oid = ud.objid
-        JOIN pg_class AS uc ON uc.oid = ad.adrelid JOIN pg_namespace AS un ON un.oid = uc.relnamespace
-        JOIN pg_attribute AS ua ON ua.attrelid = ad.adrelid AND ua.attnum = ad.adnum
-       WHERE ud.classid = 'pg_attrdef'::regclass AND ud.refclassid = 'pg_class'::regclass AND ud.refobjid = c.oid) AS u ON true
+    LEFT JOIN used AS u ON u.sequence = c.oid
     LEFT JOIN pg_description AS d ON d.classoid = 'pg_class'::regclass AND d.objoid = c.oid AND d.objsubid = 0
    WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND ${notOfExtension('pg_class', 'c.oid')}
      AND ($2::oid[] IS NULL OR oc.oid = ANY ($2::oid[]) OR u.relations && $2::oid[])
