@@ -18,6 +18,10 @@ export interface Analysis {
   readonly crossings: readonly Crossing[];
   /** In one sentence: split so, keep schemas in one database, do not split; with the reasons. */
   readonly verdict: Verdict;
+  /** Why each relation stands where it does, least sure first. */
+  readonly placements: readonly Placement[];
+  /** Coarse, balanced, fine: side by side. */
+  readonly alternatives: readonly Alternative[];
   readonly findings: readonly Finding[];
 }
 
@@ -30,6 +34,69 @@ export interface ProposedService {
   readonly cohesion: number;
   readonly referencesIn: number;
   readonly referencesOut: number;
+  /** Mean over its relations of how often the runs agreed, 0..1. */
+  readonly confidence: number;
+  /** Why it has its name. */
+  readonly namedAfter: string;
+  /** Relations that other services refer to: what its API is about. */
+  readonly publicRelations: readonly RelationId[];
+  readonly store: StoreAdvice;
+  readonly personalData: readonly PersonalColumn[];
+  /** Services that could read personal data of this one today (a shared database shows everything to all). */
+  readonly seenBy: readonly string[];
+  /** When this service's database is down. */
+  readonly outage: Outage;
+  /** Connections that its pool may hold; null while the server's limit is unknown. */
+  readonly connections: number | null;
+}
+
+export interface StoreAdvice {
+  readonly kind: 'relational' | 'document' | 'key-value' | 'wide-column' | 'columnar' | 'search';
+  readonly reason: string;
+}
+
+export interface PersonalColumn {
+  readonly relation: RelationId;
+  readonly column: string;
+  /** What it tells about a person: contact, identity, place, payment, secret … */
+  readonly category: string;
+  /** The name, type or comment that says so. */
+  readonly because: string;
+}
+
+export interface Outage {
+  /** Cannot write: their rows must refer to rows of this service. */
+  readonly blocked: readonly string[];
+  /** Go on, without what they read from it. */
+  readonly degraded: readonly string[];
+  readonly unaffected: readonly string[];
+}
+
+export interface Placement {
+  readonly relation: RelationId;
+  readonly service: string | null;
+  /** How often it stood with the rest of its service over many runs, 0..1; 1 for what the user fixed. */
+  readonly confidence: number;
+  readonly isPinned: boolean;
+  /** Evidence that holds it there, strongest first. */
+  readonly why: readonly { readonly what: string; readonly weight: number }[];
+  readonly runnerUp: {
+    readonly service: string;
+    readonly share: number;
+    readonly why: readonly { readonly what: string; readonly weight: number }[];
+  } | null;
+  /** What would have to be otherwise for it to stand with the runner-up. */
+  readonly wouldMove: readonly string[];
+}
+
+export interface Alternative {
+  readonly name: 'coarse' | 'balanced' | 'fine';
+  readonly services: readonly { readonly name: string; readonly relations: readonly RelationId[] }[];
+  readonly crossingReferences: number;
+  /** Views, routines, triggers and statements over several services. */
+  readonly crossingJoins: number;
+  readonly crossingTransactions: number;
+  readonly price: number;
 }
 
 export interface Reference {
@@ -46,6 +113,8 @@ export interface Reference {
   readonly cost: number;
   /** What would take its place then. */
   readonly replacement: string;
+  /** Columns of the parent worth a copy beside the reference: what queries and views read, never personal data. */
+  readonly copyColumns: readonly string[];
 }
 
 /** A view, routine, trigger, query or transaction over several relations. */

@@ -20,6 +20,7 @@ const reference = (child: string, parent: string, cost: number) => ({
   weight: 1,
   reasons: [],
   replacement: '',
+  copyColumns: [],
 });
 
 const analysis = {

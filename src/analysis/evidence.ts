@@ -1,0 +1,554 @@
+/** Everything that speaks for two relations belonging together, as weighted edges with where each comes from. */
+import type { DatabaseSchema, Relation } from '../model/database-schema.js';
+import type { RelationId } from '../model/relation-id.js';
+import { declaresFewKeys, inferReferences } from './inferred-references.js';
+import { readNames, type Names } from './names.js';
+import {
+  columnOf,
+  isAuditColumn,
+  isUniqueOn,
+  ownableRelations,
+  primaryKeyOf,
+  readFacts,
+  startsWith,
+  type RelationFacts,
+} from './relation-facts.js';
+import { similarColumns, similarNames } from './similarity.js';
+import { nameSimilarity, weighReference, WEIGHTS, type ReferenceTraits } from './weights.js';
+import type { ResolvedUse } from './workload.js';
+
+export interface EvidenceReference {
+  readonly child: number;
+  readonly parent: number;
+  readonly childColumns: readonly string[];
+  readonly parentColumns: readonly string[];
+  readonly origin: 'declared' | 'inferred' | 'configured';
+  readonly traits: ReferenceTraits & { readonly isSelf: boolean; readonly isOneToOne: boolean };
+  readonly weight: number;
+  readonly reasons: readonly { readonly what: string; readonly factor: number }[];
+  readonly hitRate?: number;
+}
+
+export type EvidenceKind =
+  'reference' | 'name' | 'schema' | 'history' | 'columns' | 'view' | 'routine' | 'workload' | 'grants';
+
+export interface EvidenceEdge {
+  readonly a: number;
+  readonly b: number;
+  readonly weight: number;
+  readonly kind: EvidenceKind;
+  readonly detail: string;
+}
+
+export interface Evidence {
+  /** Ownable relations, sorted by id; numbers elsewhere are places in this list. */
+  readonly relations: readonly Relation[];
+  readonly index: ReadonlyMap<RelationId, number>;
+  readonly names: Names;
+  readonly facts: ReadonlyMap<RelationId, RelationFacts>;
+  readonly references: readonly EvidenceReference[];
+  readonly edges: readonly EvidenceEdge[];
+  /** Distinct relations that refer to each. */
+  readonly fanIn: readonly number[];
+  readonly fanOut: readonly number[];
+}
+
+export interface ConfiguredReference {
+  readonly child: RelationId;
+  readonly childColumns: readonly string[];
+  readonly parent: RelationId;
+  readonly parentColumns: readonly string[];
+}
+
+export interface EvidenceOptions {
+  readonly configured: readonly ConfiguredReference[];
+  /** Statements and transactions, resolved to relations of the schema. */
+  readonly workload: readonly ResolvedUse[];
+  /** Share of rows whose value exists in the parent, for references that data was asked about; by `child.column`. */
+  readonly hitRates: ReadonlyMap<string, number>;
+}
+
+const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+export function collectEvidence(schema: DatabaseSchema, options: EvidenceOptions): Evidence {
+  const relations = ownableRelations(schema);
+  const index = new Map(relations.map((relation, at) => [relation.id, at]));
+  const names = readNames(relations);
+  const facts = readFacts(relations, names);
+  const drafts = draftReferences(relations, index, names, options);
+  const children = relations.map(() => new Set<number>());
+  const parents = relations.map(() => new Set<number>());
+  for (const { child, parent } of drafts) {
+    if (child === parent) continue;
+    children[parent]?.add(child);
+    parents[child]?.add(parent);
+  }
+  const fanIn = children.map((set) => set.size);
+  const fanOut = parents.map((set) => set.size);
+  const groups = referringGroups(drafts, relations, index, names, facts, fanIn);
+  const shape: Shape = { relations, names, facts, fanIn, fanOut, groups };
+  const references = compete(drafts.map((draft) => weigh(draft, shape)));
+  const edges = [
+    ...referenceEdges(references, relations),
+    ...nameEdges(relations, names),
+    ...schemaEdges(relations),
+    ...historyEdges(relations, index, facts),
+    ...similarNames(relations, names).map(({ a, b, similarity }) => ({
+      a,
+      b,
+      weight: WEIGHTS.similarNames * similarity,
+      kind: 'name' as const,
+      detail: 'names alike',
+    })),
+    ...similarColumns(relations).map(({ a, b, similarity }) => ({
+      a,
+      b,
+      weight: WEIGHTS.similarColumns * similarity,
+      kind: 'columns' as const,
+      detail: 'columns alike',
+    })),
+    ...objectEdges(schema, index),
+    ...workloadEdges(options.workload, index, relations.length),
+    ...writerEdges(relations),
+  ];
+  return { relations, index, names, facts, references, edges, fanIn, fanOut };
+}
+
+interface Draft {
+  readonly child: number;
+  readonly parent: number;
+  readonly childColumns: readonly string[];
+  readonly parentColumns: readonly string[];
+  readonly origin: EvidenceReference['origin'];
+  readonly onDelete: ReferenceTraits['onDelete'];
+  readonly confidence: number;
+  readonly hitRate?: number;
+}
+
+function draftReferences(
+  relations: readonly Relation[],
+  index: ReadonlyMap<RelationId, number>,
+  names: Names,
+  options: EvidenceOptions,
+): Draft[] {
+  const drafts: Draft[] = [];
+  relations.forEach((relation, child) => {
+    for (const key of relation.foreignKeys) {
+      const parent = index.get(key.parent);
+      if (parent === undefined || key.isInherited) continue;
+      const { columns: childColumns, parentColumns, onDelete } = key;
+      drafts.push({
+        child,
+        parent,
+        childColumns,
+        parentColumns,
+        onDelete,
+        origin: 'declared',
+        confidence: 1,
+      });
+    }
+  });
+  const seen = new Set(drafts.map((draft) => `${draft.child}:${draft.childColumns.join()}`));
+  const known = (child: number, columns: readonly string[]): boolean =>
+    seen.has(`${child}:${columns.join()}`);
+  for (const reference of options.configured) {
+    const child = index.get(reference.child);
+    const parent = index.get(reference.parent);
+    if (child === undefined || parent === undefined || known(child, reference.childColumns)) continue;
+    const { childColumns, parentColumns } = reference;
+    drafts.push({
+      child,
+      parent,
+      childColumns,
+      parentColumns,
+      onDelete: 'no action',
+      origin: 'configured',
+      confidence: 1,
+    });
+  }
+  if (declaresFewKeys(relations))
+    for (const found of inferReferences(relations, names)) {
+      const child = index.get(found.child) as number;
+      if (known(child, [found.column])) continue;
+      const hitRate = options.hitRates.get(`${found.child}.${found.column}`);
+      // Data that does not fit refutes the guess.
+      if (hitRate !== undefined && hitRate < LEAST_HIT_RATE) continue;
+      drafts.push({
+        child,
+        parent: index.get(found.parent) as number,
+        childColumns: [found.column],
+        parentColumns: [found.parentColumn],
+        onDelete: 'no action',
+        origin: 'inferred',
+        confidence: hitRate === undefined ? found.confidence : Math.max(found.confidence, hitRate),
+        ...(hitRate === undefined ? {} : { hitRate }),
+      });
+    }
+  return drafts.sort(
+    (a, b) =>
+      a.child - b.child || a.parent - b.parent || byText(a.childColumns.join(), b.childColumns.join()),
+  );
+}
+
+/** Share of values found in the parent below which a guessed reference is dropped. */
+export const LEAST_HIT_RATE = 0.8;
+
+interface Shape {
+  readonly relations: readonly Relation[];
+  readonly names: Names;
+  readonly facts: ReadonlyMap<RelationId, RelationFacts>;
+  readonly fanIn: readonly number[];
+  readonly fanOut: readonly number[];
+  readonly groups: readonly number[];
+}
+
+/** A weak entity of a parent with more children than this says little about where it belongs. */
+const WIDEST_AGGREGATE = 8;
+
+/**
+ * How many groups of closely tied relations refer to each relation. A parent whose own details refer to it is no hub; one that
+ * many different groups refer to is.
+ */
+function referringGroups(
+  drafts: readonly Draft[],
+  relations: readonly Relation[],
+  index: ReadonlyMap<RelationId, number>,
+  names: Names,
+  facts: ReadonlyMap<RelationId, RelationFacts>,
+  fanIn: readonly number[],
+): number[] {
+  const parentOf = relations.map((_, at) => at);
+  const find = (at: number): number => {
+    let root = at;
+    while (parentOf[root] !== root) root = parentOf[root] as number;
+    return root;
+  };
+  const join = (a: number, b: number): void => {
+    const [x, y] = [find(a), find(b)];
+    parentOf[Math.max(x, y)] = Math.min(x, y);
+  };
+  for (const { child, parent, childColumns } of drafts) {
+    const [from, to] = [relations[child] as Relation, relations[parent] as Relation];
+    if (child === parent || childColumns.some(isAuditColumn)) continue;
+    const fact = facts.get(from.id);
+    const isNamed = startsWith(names.tokens.get(from.id) ?? [], names.tokens.get(to.id) ?? []);
+    const isWeak = fact?.weakOf === to.id && (fanIn[parent] ?? 0) <= WIDEST_AGGREGATE;
+    if (isNamed || isWeak || fact?.links?.owner === to.id) join(child, parent);
+  }
+  relations.forEach((relation, at) => {
+    const of = index.get(facts.get(relation.id)?.historyOf ?? '');
+    if (of !== undefined) join(at, of);
+  });
+  const referring = relations.map(() => new Set<number>());
+  for (const { child, parent } of drafts)
+    if (child !== parent && find(child) !== find(parent)) referring[parent]?.add(find(child));
+  return referring.map((set) => set.size + 1);
+}
+
+/** A relation belongs to one parent most: its other references give way. */
+function compete(references: readonly EvidenceReference[]): EvidenceReference[] {
+  const strongest = new Map<number, number>();
+  for (const { child, weight, traits } of references)
+    if (!traits.isSelf) strongest.set(child, Math.max(strongest.get(child) ?? 0, weight));
+  return references.map((reference) => {
+    const most = strongest.get(reference.child);
+    if (most === undefined || reference.traits.isSelf || reference.weight >= most) return reference;
+    const factor = (reference.weight / most) ** WEIGHTS.competition;
+    return {
+      ...reference,
+      weight: reference.weight * factor,
+      reasons: [...reference.reasons, { what: 'another reference of the child is stronger', factor }],
+    };
+  });
+}
+
+function weigh(draft: Draft, { relations, names, facts, fanIn, fanOut, groups }: Shape): EvidenceReference {
+  const child = relations[draft.child] as Relation;
+  const parent = relations[draft.parent] as Relation;
+  const fact = facts.get(child.id);
+  const primary = primaryKeyOf(child);
+  const childTokens = names.tokens.get(child.id) ?? [];
+  const parentTokens = names.tokens.get(parent.id) ?? [];
+  const isLink = fact?.links?.parents.includes(parent.id) === true;
+  const traits = {
+    isAudit: draft.childColumns.some(isAuditColumn),
+    isWeak: fact?.weakOf === parent.id && draft.childColumns.every((column) => primary.includes(column)),
+    link: isLink ? (fact?.links?.owner === parent.id ? ('owner' as const) : ('other' as const)) : null,
+    isNullable: draft.childColumns.some((name) => columnOf(child, name)?.isNullable !== false),
+    onDelete: draft.onDelete,
+    isOneToOne: isUniqueOn(child, draft.childColumns),
+    isSelf: draft.child === draft.parent,
+    fanIn: fanIn[draft.parent] ?? 0,
+    referringGroups: groups[draft.parent] ?? 1,
+    isLeafParent: (fanOut[draft.parent] ?? 0) === 0,
+    sharesFirstWord: childTokens[0] !== undefined && childTokens[0] === parentTokens[0],
+    nameSimilarity: nameSimilarity(childTokens, parentTokens, names.idf),
+    confidence: draft.confidence,
+  };
+  const { childColumns, parentColumns, origin, hitRate } = draft;
+  return {
+    child: draft.child,
+    parent: draft.parent,
+    childColumns,
+    parentColumns,
+    origin,
+    traits,
+    ...weighReference(traits),
+    ...(hitRate === undefined ? {} : { hitRate }),
+  };
+}
+
+function referenceEdges(
+  references: readonly EvidenceReference[],
+  relations: readonly Relation[],
+): EvidenceEdge[] {
+  const pairs = new Map<string, EvidenceReference[]>();
+  for (const reference of references) {
+    if (reference.traits.isSelf) continue;
+    const key = `${Math.min(reference.child, reference.parent)},${Math.max(reference.child, reference.parent)}`;
+    pairs.set(key, [...(pairs.get(key) ?? []), reference]);
+  }
+  return [...pairs.values()].map((list) => {
+    list.sort((x, y) => y.weight - x.weight || byText(x.childColumns.join(), y.childColumns.join()));
+    const [first, ...rest] = list as [EvidenceReference, ...EvidenceReference[]];
+    const further = rest.reduce((sum, reference) => sum + reference.weight, 0);
+    const name = (at: number): string => relations[at]?.name ?? '';
+    return {
+      a: Math.min(first.child, first.parent),
+      b: Math.max(first.child, first.parent),
+      weight: first.weight + WEIGHTS.furtherReference * further,
+      kind: 'reference',
+      detail: `${name(first.child)}.${first.childColumns.join(', ')} -> ${name(first.parent)}`,
+    };
+  });
+}
+
+/** Pairs of a larger group are too many to list: each is tied to its next few instead, with the same weight in all. */
+const LARGEST_CLIQUE = 60;
+const RING_REACH = 12;
+
+function group(
+  members: readonly number[],
+  weight: number,
+  kind: EvidenceKind,
+  detail: string,
+): EvidenceEdge[] {
+  const isRing = members.length > LARGEST_CLIQUE;
+  const reach = isRing ? RING_REACH : members.length - 1;
+  const each = weight / (isRing ? 2 * RING_REACH : Math.max(1, members.length - 1));
+  const edges: EvidenceEdge[] = [];
+  for (let i = 0; i < members.length; i += 1)
+    for (let step = 1; step <= reach; step += 1) {
+      if (!isRing && i + step >= members.length) break;
+      const [x, y] = [members[i] as number, members[(i + step) % members.length] as number];
+      edges.push({ a: Math.min(x, y), b: Math.max(x, y), weight: each, kind, detail });
+    }
+  return edges;
+}
+
+function nameEdges(relations: readonly Relation[], names: Names): EvidenceEdge[] {
+  const groups = new Map<string, number[]>();
+  const whole = new Map<string, number>();
+  relations.forEach((relation, at) => {
+    const tokens = names.tokens.get(relation.id) ?? [];
+    const first = tokens[0];
+    if (first === undefined) return;
+    groups.set(first, [...(groups.get(first) ?? []), at]);
+    whole.set(tokens.join(' '), at);
+  });
+  const strength = names.hasModulePrefixes ? WEIGHTS.modulePrefix : WEIGHTS.firstWord;
+  const edges = [...groups]
+    .sort(([a], [b]) => byText(a, b))
+    .flatMap(([word, members]) =>
+      members.length < 2
+        ? []
+        : group(members, strength * names.idf(word), 'name', `names begin with "${word}"`),
+    );
+  relations.forEach((relation, at) => {
+    const tokens = names.tokens.get(relation.id) ?? [];
+    for (let from = 1; from < tokens.length; from += 1) {
+      const other = whole.get(tokens.slice(from).join(' '));
+      if (other === undefined || other === at) continue;
+      const weight = WEIGHTS.nameEnding * names.idf(tokens.at(-1) as string);
+      edges.push({
+        a: Math.min(at, other),
+        b: Math.max(at, other),
+        weight,
+        kind: 'name',
+        detail: `name ends with "${relations[other]?.name ?? ''}"`,
+      });
+      break;
+    }
+  });
+  return edges;
+}
+
+function schemaEdges(relations: readonly Relation[]): EvidenceEdge[] {
+  const groups = new Map<string, number[]>();
+  relations.forEach((relation, at) =>
+    groups.set(relation.schema, [...(groups.get(relation.schema) ?? []), at]),
+  );
+  const used = [...groups].filter(([, members]) => members.length > 1).sort(([a], [b]) => byText(a, b));
+  if (used.length < 2) return [];
+  return used.flatMap(([name, members]) =>
+    group(
+      members,
+      WEIGHTS.sameSchema * Math.log(relations.length / members.length),
+      'schema',
+      `schema ${name}`,
+    ),
+  );
+}
+
+function historyEdges(
+  relations: readonly Relation[],
+  index: ReadonlyMap<RelationId, number>,
+  facts: ReadonlyMap<RelationId, RelationFacts>,
+): EvidenceEdge[] {
+  return relations.flatMap((relation, at) => {
+    const of = index.get(facts.get(relation.id)?.historyOf ?? '');
+    return of === undefined
+      ? []
+      : [
+          {
+            a: Math.min(at, of),
+            b: Math.max(at, of),
+            weight: WEIGHTS.history,
+            kind: 'history' as const,
+            detail: `${relation.name} keeps the past of ${relations[of]?.name ?? ''}`,
+          },
+        ];
+  });
+}
+
+/** Objects over more relations than this say "reporting", not "belongs together". */
+const WIDEST_OBJECT = 15;
+
+function spread(
+  members: readonly number[],
+  weight: number,
+  kind: EvidenceKind,
+  detail: string,
+): EvidenceEdge[] {
+  const distinct = [...new Set(members)].sort((a, b) => a - b);
+  return distinct.length < 2 || distinct.length > WIDEST_OBJECT ? [] : group(distinct, weight, kind, detail);
+}
+
+function objectEdges(schema: DatabaseSchema, index: ReadonlyMap<RelationId, number>): EvidenceEdge[] {
+  const places = (ids: readonly RelationId[]): number[] =>
+    ids.flatMap((id) => {
+      const at = index.get(id);
+      return at === undefined ? [] : [at];
+    });
+  const edges: EvidenceEdge[] = [];
+  for (const relation of schema.relations) {
+    if (relation.reads.length > 1)
+      edges.push(...spread(places(relation.reads), WEIGHTS.view, 'view', `view ${relation.name}`));
+    for (const trigger of relation.triggers)
+      edges.push(
+        ...spread(
+          places([relation.id, ...trigger.writes]),
+          WEIGHTS.routineWrite,
+          'routine',
+          `trigger ${trigger.name}`,
+        ),
+      );
+    for (const rule of relation.rules)
+      edges.push(
+        ...spread(
+          places([relation.id, ...rule.touches]),
+          WEIGHTS.routineWrite,
+          'routine',
+          `rule ${rule.name}`,
+        ),
+      );
+  }
+  for (const routine of schema.routines) {
+    edges.push(
+      ...spread(places(routine.writes), WEIGHTS.routineWrite, 'routine', `${routine.kind} ${routine.name}`),
+    );
+    edges.push(
+      ...spread(
+        places([...routine.reads, ...routine.writes]),
+        WEIGHTS.routineRead,
+        'routine',
+        `${routine.kind} ${routine.name}`,
+      ),
+    );
+  }
+  return edges;
+}
+
+/** Cosine-normalised, so that a busy relation is not tied to everything; capped, so that no statement outweighs the schema. */
+function workloadEdges(
+  uses: readonly ResolvedUse[],
+  index: ReadonlyMap<RelationId, number>,
+  count: number,
+): EvidenceEdge[] {
+  const busy = new Float64Array(count);
+  const pairs = new Map<number, { read: number; written: number }>();
+  for (const use of uses) {
+    const written = new Set(use.writes.flatMap((id) => index.get(id) ?? []));
+    const touched = [...new Set([...written, ...use.reads.flatMap((id) => index.get(id) ?? [])])].sort(
+      (a, b) => a - b,
+    );
+    if (touched.length > WIDEST_OBJECT) continue;
+    const calls = Math.log2(1 + use.calls);
+    for (const at of touched) busy[at] = (busy[at] as number) + calls;
+    for (let i = 0; i < touched.length; i += 1)
+      for (let j = i + 1; j < touched.length; j += 1) {
+        const a = touched[i] as number;
+        const b = touched[j] as number;
+        const pair = pairs.get(a * count + b) ?? { read: 0, written: 0 };
+        if (written.has(a) && written.has(b)) pair.written += calls;
+        else pair.read += calls;
+        pairs.set(a * count + b, pair);
+      }
+  }
+  return [...pairs]
+    .sort(([x], [y]) => x - y)
+    .map(([key, { read, written }]) => {
+      const a = Math.floor(key / count);
+      const b = key % count;
+      const scale = Math.sqrt((busy[a] as number) * (busy[b] as number)) || 1;
+      const weight = Math.min(
+        WEIGHTS.workloadCap,
+        (WEIGHTS.workloadWrite * written + WEIGHTS.workloadRead * read) / scale,
+      );
+      return {
+        a,
+        b,
+        weight,
+        kind: 'workload' as const,
+        detail: written > 0 ? 'written together' : 'read together',
+      };
+    });
+}
+
+/** Relations that the same few roles may write, and others may not. */
+function writerEdges(relations: readonly Relation[]): EvidenceEdge[] {
+  const groups = new Map<string, number[]>();
+  relations.forEach((relation, at) => {
+    const writers = new Set(
+      relation.grants
+        .filter((grant) => /^(?:INSERT|UPDATE|DELETE)$/i.test(grant.privilege))
+        .map((grant) => grant.grantee),
+    );
+    if (writers.size === 0) return;
+    const key = [...writers].sort().join(', ');
+    groups.set(key, [...(groups.get(key) ?? []), at]);
+  });
+  if (groups.size < 2) return [];
+  return [...groups]
+    .sort(([a], [b]) => byText(a, b))
+    .flatMap(([writers, members]) =>
+      members.length < 2 || members.length > relations.length / 2
+        ? []
+        : group(
+            members,
+            WEIGHTS.sameWriter * Math.log(relations.length / members.length),
+            'grants',
+            `written by ${writers} only`,
+          ),
+    );
+}
