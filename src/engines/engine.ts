@@ -727,8 +727,17 @@ export interface Fence extends FenceObserver {
   ): Promise<readonly { readonly relation: RelationId; readonly error: string }[]>;
 
   /**
+   * Makes the closed side fit to be applied to: identities take the owner's values, and where the applier cannot be a replica, foreign keys among
+   * the relations go. Remembered, as by detachKeys. Idempotent.
+   */
+  prepareApplier(
+    owner: Ownership,
+    relations: readonly RelationId[],
+    signal?: AbortSignal,
+  ): Promise<readonly string[]>;
+  /**
    * Takes foreign keys away in small retries (readers would queue behind one long wait) and remembers them: `inner` keys have both ends among
-   * the relations, `crossing` ones exactly one. Where the applier cannot be a replica, `inner` is needed before it may apply. Idempotent.
+   * the relations, `crossing` ones exactly one. Idempotent.
    */
   detachKeys(
     owner: Ownership,

@@ -18,6 +18,21 @@ import { inSmallRetries } from './postgres-fence-retry.js';
 import { readTree, type FencedRelation } from './postgres-fence-tree.js';
 import { quoteIdentifier, quoteRelation } from './postgres-sql.js';
 
+/** Keys do not fire for a replica, so there they may stay. */
+export async function prepareApplier(
+  pool: SessionPool,
+  owner: Ownership,
+  relations: readonly RelationId[],
+  signal?: AbortSignal,
+): Promise<string[]> {
+  const { tree, isReplica } = await pool.transaction(async (client) => ({
+    tree: await readTree(client, relations),
+    isReplica: await canBeReplica(client),
+  }));
+  await relaxIdentities(pool, owner, tree, signal);
+  return isReplica ? [] : detachKeys(pool, owner, relations, 'inner', signal);
+}
+
 export async function detachKeys(
   pool: SessionPool,
   owner: Ownership,
@@ -25,12 +40,9 @@ export async function detachKeys(
   scope: KeyScope,
   signal?: AbortSignal,
 ): Promise<string[]> {
-  const { tree, keys } = await pool.transaction(async (client) => {
-    const covered = await readTree(client, relations);
-    // Keys do not fire for a replica; crossing ones go all the same, for their cascades from a parent that stays fire for its writer.
-    const isNeeded = scope === 'crossing' || !(await canBeReplica(client));
-    return { tree: covered, keys: isNeeded ? await readForeignKeys(client, covered, scope) : [] };
-  });
+  const keys = await pool.use(async (client) =>
+    readForeignKeys(client, await readTree(client, relations), scope),
+  );
   for (const key of keys) {
     await inSmallRetries(
       pool,
@@ -43,7 +55,6 @@ export async function detachKeys(
       signal,
     );
   }
-  if (scope === 'inner') await relaxIdentities(pool, owner, tree, signal);
   return keys.map((key) => `${key.relation} ${key.name}`);
 }
 

@@ -27,7 +27,7 @@ import type { SessionPool } from './postgres-connection.js';
 import { assessFenceRisks, readAccess, readFenceRisks } from './postgres-fence-assess.js';
 import { fenceFunction, fenceFunctionName } from './postgres-fence-body.js';
 import { closeStatements, lockTables } from './postgres-fence-closing.js';
-import { attachKeys, detachKeys } from './postgres-fence-detach.js';
+import { attachKeys, detachKeys, prepareApplier } from './postgres-fence-detach.js';
 import { holdWriters } from './postgres-fence-hold.js';
 import { canBeReplica, readFiringTriggers } from './postgres-fence-keys.js';
 import { forget, recall, remember, type Memory } from './postgres-fence-memory.js';
@@ -146,6 +146,14 @@ export class PostgresFence extends PostgresFenceObserver implements Fence {
     role?: string,
   ): Promise<{ relation: RelationId; error: string }[]> {
     return proveWritable(this.pool, relations, role);
+  }
+
+  async prepareApplier(
+    owner: Ownership,
+    relations: readonly RelationId[],
+    signal?: AbortSignal,
+  ): Promise<string[]> {
+    return prepareApplier(this.pool, owner, relations, signal);
   }
 
   async detachKeys(

@@ -14,12 +14,7 @@ export const resumeForward: Step = {
   ],
   check: async () => 'todo',
   do: async (context) => {
-    await context.target.fence.detachKeys(
-      context.owner,
-      relationsOn('target', context),
-      'inner',
-      context.signal,
-    );
+    await context.target.fence.prepareApplier(context.owner, relationsOn('target', context), context.signal);
     await context.forward.start('apply');
     await context.reverse.start('watch');
   },

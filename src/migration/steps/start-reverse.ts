@@ -18,12 +18,7 @@ export const startReverse: Step = {
   ],
   check: async () => 'todo',
   do: async (context) => {
-    await context.legacy.fence.detachKeys(
-      context.owner,
-      relationsOn('legacy', context),
-      'inner',
-      context.signal,
-    );
+    await context.legacy.fence.prepareApplier(context.owner, relationsOn('legacy', context), context.signal);
     await context.reverse.start('apply');
     await context.forward.start('watch');
   },
