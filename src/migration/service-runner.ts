@@ -22,6 +22,7 @@ import type { Wish } from './requests.js';
 import type { MoveContext } from './move-context.js';
 import type { DatabaseOpener, MoveEnvironment } from './move-environment.js';
 import { carryOut, takeBack, type Run, type TransitionResult } from './orchestrator.js';
+import { describeShapeChanges, findShapeChanges, shapeRemedy } from './shape.js';
 import { StreamWatch } from './stream-watch.js';
 import { recordVerification } from './verified.js';
 import { verifyMove } from './verify-move.js';
@@ -182,8 +183,11 @@ export class ServiceRunner {
     }
     switch (wish.kind) {
       case 'advance':
-        await this.rest();
-        return this.advance(wish.to, wish.parameters, signal);
+        return this.rest()
+          .then(() => this.advance(wish.to, wish.parameters, signal))
+          .catch(async (error: unknown) => {
+            throw await this.#explain(error);
+          });
       case 'rollback':
         await this.#restIfPossible();
         return this.rollback(wish.to, wish.parameters, signal);
@@ -197,6 +201,28 @@ export class ServiceRunner {
         await this.resume();
         return this.#finish(signal);
     }
+  }
+
+  /** A stream stops at the first row of another shape: say what changed, and what helps, rather than where it stopped. */
+  async #explain(error: unknown): Promise<unknown> {
+    const isOfShape = error instanceof RefusedError && error.code === 'DBPS_E354';
+    if (!isOfShape || this.#target === null) return error;
+    const shapes = await this.#environment.store.shapes(this.service.name);
+    const { service, maps } = this;
+    const found = await findShapeChanges({
+      legacy: this.#openLegacy(),
+      target: this.#target,
+      service,
+      maps,
+      shapes,
+    });
+    if (found.length === 0) return error;
+    return new RefusedError({
+      code: 'DBPS_E312',
+      message: `the schema has changed: ${describeShapeChanges(found)}`,
+      hint: shapeRemedy(service.name, found),
+      cause: error,
+    });
   }
 
   /** A stream that cannot start (its slot is lost) must not stand in the way of the way back. */

@@ -3,7 +3,7 @@
  * to do, and unblocks it when it has passed.
  */
 import type { MoveContext } from './move-context.js';
-import { findShapeChanges } from './shape.js';
+import { describeShapeChanges, findShapeChanges, shapeRemedy } from './shape.js';
 import type { GuardContext, ReplicationStatus } from './step-context.js';
 import { describeRetained, overBudget } from './wal-budget.js';
 
@@ -33,10 +33,8 @@ export async function watchSchema(context: GuardContext): Promise<Trouble | null
   const shapes = await store.shapes(service.name);
   const changes = await findShapeChanges({ legacy, target, service, maps, shapes });
   if (changes.length === 0) return null;
-  const isAdditive = changes.every((change) => change.effect === 'additive');
-  const list = changes.map((change) => `${change.relation} in ${change.side}: ${change.what}`).join('; ');
   return {
     what: 'schema',
-    reason: `the schema has changed: ${list}; ${isAdditive ? `dbps migrate resume ${service.name} --apply-ddl` : 'the relation has to be copied again'}`,
+    reason: `the schema has changed: ${describeShapeChanges(changes)}; ${shapeRemedy(service.name, changes)}`,
   };
 }

@@ -57,3 +57,13 @@ export async function findShapeChanges(
   }
   return found;
 }
+
+export function describeShapeChanges(changes: readonly SideDifference[]): string {
+  return changes.map((change) => `${change.relation} in ${change.side}: ${change.what}`).join('; ');
+}
+
+/** What helps: the same DDL on the other side, or copying again. */
+export function shapeRemedy(service: string, changes: readonly SideDifference[]): string {
+  const isAdditive = changes.every((change) => change.effect === 'additive' && change.side === 'legacy');
+  return isAdditive ? `dbps migrate resume ${service} --apply-ddl` : `dbps migrate abort ${service}`;
+}

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** `copy.chunk-written:kill`, `copy.planned:delay=200`; the first time the run passes there. */
 export function controlPoint(spec: string | undefined): (point: string) => Promise<void> {
   if (spec === undefined || spec === '') return async () => undefined;
-  const [, wanted, action, ms] = /^(.+):(kill|delay)(?:=(\d+))?$/.exec(spec) ?? [];
+  const [, wanted, action, ms] = /^(.+):(kill|stop|delay)(?:=(\d+))?$/.exec(spec) ?? [];
   if (wanted === undefined) throw new RangeError(`${spec} is not a control point`);
   let isDone = false;
   return async (point) => {
@@ -15,7 +15,9 @@ export function controlPoint(spec: string | undefined): (point: string) => Promi
       // The signal is on its way: nothing more may happen here.
       await new Promise(() => undefined);
     }
-    await sleep(Number(ms));
+    // Until SIGCONT: nothing of the process runs, its heart does not beat.
+    if (action === 'stop') process.kill(process.pid, 'SIGSTOP');
+    else await sleep(Number(ms));
   };
 }
 

@@ -1,4 +1,4 @@
-import { findShapeChanges } from '../shape.js';
+import { describeShapeChanges, findShapeChanges, shapeRemedy } from '../shape.js';
 import type { Guard } from '../step-context.js';
 
 export const fingerprintUnchanged: Guard = {
@@ -10,14 +10,11 @@ export const fingerprintUnchanged: Guard = {
     const changes = await findShapeChanges({ legacy, target, service, maps, shapes });
     if (changes.length === 0)
       return { outcome: 'ok', detail: 'both sides have the shape they were copied in' };
-    const isAdditive = changes.every((change) => change.effect === 'additive');
     return {
       outcome: 'refused',
       code: 'DBPS_E312',
-      detail: changes.map((change) => `${change.relation} in ${change.side}: ${change.what}`).join('; '),
-      hint: isAdditive
-        ? `dbps migrate resume ${service.name} --apply-ddl`
-        : `dbps migrate abort ${service.name}`,
+      detail: describeShapeChanges(changes),
+      hint: shapeRemedy(service.name, changes),
       findings: [],
       mayPass: false,
     };

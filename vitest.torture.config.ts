@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+/** `npm run torture`: the whole kill matrix, much longer than `npm test`. TORTURE_LEGS narrows it: `planned>provisioned,provisioned>dual-write`. */
+export default defineConfig({
+  test: {
+    name: 'torture',
+    include: ['test/torture/**/*.test.ts'],
+    globalSetup: ['test/support/global-setup.ts'],
+    testTimeout: 3_600_000,
+    hookTimeout: 120_000,
+    pool: 'forks',
+    maxWorkers: 2,
+  },
+});
