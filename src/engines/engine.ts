@@ -460,6 +460,8 @@ export interface Sink {
   recordedChunks(map: RelationMap): Promise<readonly RecordedChunk[]>;
   /** Records the planned chunks of a relation once, and returns those on record: a resumed copy uses the same cuts. */
   recordChunks(map: RelationMap, chunks: readonly Chunk[]): Promise<readonly RecordedChunk[]>;
+  /** Statistics for the planner, after a relation's chunks: without them the first queries of the service go astray. */
+  analyze(map: RelationMap): Promise<void>;
   /** Removes rows and progress of one relation, to copy it again. */
   resetRelation(map: RelationMap): Promise<void>;
 

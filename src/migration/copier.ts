@@ -53,7 +53,10 @@ export interface CopyWork {
   readonly owner: Ownership;
   readonly maps: readonly RelationMap[];
   readonly snapshot: Snapshot;
-  readonly sink: Pick<Sink, 'formats' | 'recordedChunks' | 'recordChunks' | 'writeChunk' | 'copyProgress'>;
+  readonly sink: Pick<
+    Sink,
+    'formats' | 'recordedChunks' | 'recordChunks' | 'writeChunk' | 'copyProgress' | 'analyze'
+  >;
   readonly ddlRunner: Pick<DdlRunner, 'run'>;
   /** The target's statements; only the stages `key` and `index` are run. */
   readonly statements: readonly StagedStatement[];
@@ -186,10 +189,9 @@ async function planRelations(work: CopyWork, stop: AbortController): Promise<rea
   return planned.sort((a, b) => weight(b) - weight(a) || a.map.source.localeCompare(b.map.source));
 }
 
-/** Statements that run together, and those that may only follow them. */
+/** Work on a relation whose rows are there, and what may only follow it. */
 interface Build {
-  readonly relation: RelationId;
-  readonly statements: readonly StagedStatement[];
+  readonly run: () => Promise<void>;
   readonly then: readonly Build[];
 }
 
@@ -212,7 +214,8 @@ async function copyAndBuild(
 
   for (const relation of relations) chunks.push(...relation.pending.map((chunk) => ({ relation, chunk })));
   chunks.close();
-  for (const relation of relations) if (left.get(relation) === 0) follow(buildsOf(work, relation.map));
+  for (const relation of relations)
+    if (left.get(relation) === 0) follow(buildsOf(work, relation.map, stop.signal));
   if (relations.length === 0) builds.close();
 
   const copying = chunks.drain(work.jobs, stop, async ({ relation, chunk }) => {
@@ -223,10 +226,10 @@ async function copyAndBuild(
     meter.add(relation.map.source, written.rows, written.bytes);
     const rest = (left.get(relation) ?? 0) - 1;
     left.set(relation, rest);
-    if (rest === 0) follow(buildsOf(work, relation.map));
+    if (rest === 0) follow(buildsOf(work, relation.map, stop.signal));
   });
   const building = builds.drain(work.jobs, stop, async (build) => {
-    await work.ddlRunner.run(build.statements, work.owner, stop.signal);
+    await build.run();
     await work.at('copy.index-built');
     follow(build.then);
   });
@@ -235,8 +238,8 @@ async function copyAndBuild(
   if (built.status === 'rejected') throw built.reason;
 }
 
-/** The key's index, alone on its table; then the others side by side. */
-function buildsOf(work: CopyWork, map: RelationMap): readonly Build[] {
+/** Statistics and the key's index, alone on their table; then the other indexes side by side. */
+function buildsOf(work: CopyWork, map: RelationMap, signal: AbortSignal): readonly Build[] {
   const own = work.statements.filter((statement) => statement.relation === map.target);
   const groups = (stage: StagedStatement['stage']) => {
     const byGroup = new Map<string, StagedStatement[]>();
@@ -244,13 +247,16 @@ function buildsOf(work: CopyWork, map: RelationMap): readonly Build[] {
       byGroup.set(statement.group, [...(byGroup.get(statement.group) ?? []), statement]);
     return [...byGroup.values()];
   };
-  const indexes: readonly Build[] = groups('index').map((statements) => ({
-    relation: map.target,
-    statements,
-    then: [],
-  }));
+  const ddl = (statements: readonly StagedStatement[]) => () =>
+    work.ddlRunner.run(statements, work.owner, signal);
+  const indexes = groups('index').map((statements): Build => ({ run: ddl(statements), then: [] }));
   const key = groups('key').flat();
-  return key.length === 0 ? indexes : [{ relation: map.target, statements: key, then: indexes }];
+  return [
+    {
+      run: () => work.sink.analyze(map),
+      then: key.length === 0 ? indexes : [{ run: ddl(key), then: indexes }],
+    },
+  ];
 }
 
 async function outcome(work: CopyWork, meter: CopyMeter, startedAt: number): Promise<CopyOutcome> {

@@ -97,6 +97,9 @@ test('copies every relation, builds each key after its last chunk and its indexe
   expect(ran.indexOf('CREATE INDEX orders_user ON orders (user_id)')).toBeGreaterThan(
     ran.indexOf('ALTER TABLE orders ADD PRIMARY KEY (id)'),
   );
+  expect(
+    await service.query("SELECT 1 FROM pg_stats WHERE tablename = 'orders' AND attname = 'user_id'"),
+  ).toHaveLength(1);
   // The largest relation is begun first; the last event has everything.
   const progress = events.filter((event) => event.type === 'progress');
   expect(progress[0]?.relation).toBe('public.orders');

@@ -123,6 +123,12 @@ export class PostgresCopyWriter {
     });
   }
 
+  async analyze(map: RelationMap): Promise<void> {
+    await this.pool.ownedTransaction(this.owner, (client) =>
+      client.query(`ANALYZE ${quoteRelation(map.target)}`),
+    );
+  }
+
   async resetRelation(map: RelationMap): Promise<void> {
     const client = await this.#sessions.acquire();
     try {

@@ -133,6 +133,10 @@ export class PostgresSink implements Sink {
     return this.#copy.recordChunks(map, chunks);
   }
 
+  analyze(map: RelationMap): Promise<void> {
+    return this.#copy.analyze(map);
+  }
+
   resetRelation(map: RelationMap): Promise<void> {
     return this.#copy.resetRelation(map);
   }
