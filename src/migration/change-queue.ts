@@ -12,7 +12,7 @@ const BATCH_CHANGES = 20_000;
 const BATCH_BYTES = 8 << 20;
 
 export interface Batch {
-  readonly transactions: Iterable<ChangeTransaction> | AsyncIterable<ChangeTransaction>;
+  readonly transactions: readonly ChangeTransaction[] | AsyncIterable<ChangeTransaction>;
   /** null for one large transaction whose end has not come yet. */
   readonly end: Position | null;
   readonly committedAtMs: number;

@@ -313,6 +313,7 @@ export class Replicator implements ReplicatorHandle {
     while (!this.#isStopping) {
       const mode = this.#wanted();
       if (mode !== this.#doing) {
+        if (this.#doing === 'watch') await this.#persistWatched(session);
         if (mode === 'apply') await this.#beginApply(session);
         this.#rested(mode);
         continue;
@@ -339,6 +340,13 @@ export class Replicator implements ReplicatorHandle {
       stream.acknowledge(end);
       if (mode === 'apply' && !this.#isConverged) await this.#converge(session, queue.isEmpty);
     }
+    if (this.#doing === 'watch') await this.#persistWatched(session);
+  }
+
+  /** What was seen as rogue is not to be taken for the owner's by an apply that follows. */
+  async #persistWatched(session: Session): Promise<void> {
+    if (this.#received !== null && this.#received !== this.#durable)
+      await this.#persist(session, this.#received);
   }
 
   /** @returns where the batch ended. */
@@ -346,19 +354,30 @@ export class Replicator implements ReplicatorHandle {
     const { sink } = session;
     const barriers: string[] = [];
     let end = batch.end;
-    const track = async function* (): AsyncIterable<ChangeTransaction> {
-      for await (const transaction of batch.transactions) {
-        barriers.push(...transaction.barriers);
-        if (transaction.last) end = transaction.end;
-        yield transaction;
+    const note = (transaction: ChangeTransaction) => {
+      barriers.push(...transaction.barriers);
+      if (transaction.last) end = transaction.end;
+    };
+    const large = async function* (
+      pieces: AsyncIterable<ChangeTransaction>,
+    ): AsyncIterable<ChangeTransaction> {
+      for await (const piece of pieces) {
+        note(piece);
+        yield piece;
       }
     };
+    let transactions: readonly ChangeTransaction[] | AsyncIterable<ChangeTransaction>;
+    if (Symbol.asyncIterator in batch.transactions) transactions = large(batch.transactions);
+    else {
+      transactions = batch.transactions;
+      transactions.forEach(note);
+    }
     switch (this.#doing) {
       case 'apply': {
         await this.#context.at('replicator.before-apply');
         const { unsettled } = session.convergence;
         const outcome = await sink.apply({
-          transactions: track(),
+          transactions,
           end: batch.end,
           isConverged: this.#isConverged,
           ...(unsettled !== undefined && { unsettled }),
@@ -372,7 +391,7 @@ export class Replicator implements ReplicatorHandle {
       case 'spool': {
         let pieces: ChangeTransaction[] = [];
         let changes = 0;
-        for await (const transaction of track()) {
+        for await (const transaction of transactions) {
           pieces.push(transaction);
           changes += transaction.changes.length;
           if (batch.end === null && !transaction.last && changes >= 20_000) {
@@ -387,7 +406,7 @@ export class Replicator implements ReplicatorHandle {
         break;
       }
       case 'watch':
-        for await (const transaction of track()) this.#reportRogue(transaction);
+        for await (const transaction of transactions) this.#reportRogue(transaction);
         this.#barriers.arrived(barriers);
         break;
       case null:

@@ -322,7 +322,7 @@ test('H15: keys that changed are stored with the rows, old and new, and handed o
   expect((await reopened.changed.take(map, 100)).toSorted()).toEqual([['1'], ['2'], ['5'], ['6']]);
   expect(await reopened.changed.size()).toBe(5);
   // Changed again after it was taken: it is still to be verified.
-  await apply(sink, [update(map, '2', '9'), remove(map, '6')]);
+  await apply(sink, [insert(map, '2', '9'), remove(map, '6')]);
   await reopened.changed.remove(map, [['1'], ['2'], ['5'], ['6']]);
   expect((await reopened.changed.take(map, 100)).toSorted()).toEqual([['2'], ['6']]);
   await reopened.changed.remove(map, [['2']]);

@@ -1,5 +1,6 @@
 /** One stream between two real databases, as the runner drives it. */
 import { afterEach, expect, test } from 'vitest';
+import type { RogueChange } from '../../src/migration/step-context.js';
 import { contentOf, mapOf } from '../support/moving.js';
 import { startReplication, type Replication } from '../support/replication.js';
 
@@ -92,4 +93,119 @@ test('messages that wait are not written over by those that come after them', as
   await forward.start('apply');
   await open.drain(forward);
   await expectEqual(open, 'public.orders');
+});
+
+test('H3: rows that move between chunks with a value that is not in the log end whole', async () => {
+  open = await startReplication({
+    schema: `CREATE TABLE t (id int PRIMARY KEY, big text NOT NULL, n int); ALTER TABLE t ALTER big SET STORAGE EXTERNAL`,
+    maps: async (legacy) => [await mapOf(legacy, 'public.t')],
+  });
+  const { legacy, context } = open;
+  await legacy.query(`INSERT INTO t SELECT g, repeat(md5(g::text), 200), 0 FROM generate_series(1, 300) g`);
+  await open.capture('forward');
+  const forward = open.replicator('forward');
+  await forward.start('spool');
+  const [map] = context.maps;
+  if (map === undefined) throw new Error('no map');
+  const sink = await context.target.sink.open({
+    stream: { service: 'orders', direction: 'forward' },
+    owner: context.owner,
+    maps: context.maps,
+  });
+  const chunks = await sink.recordChunks(map, await context.legacy.snapshot.planChunks(map, 100));
+  expect(chunks.length).toBeGreaterThan(1);
+  for (const [i, chunk] of chunks.entries()) {
+    const format = await context.legacy.snapshot.chunkFormat(map, sink.formats);
+    await sink.writeChunk(map, chunk, await context.legacy.snapshot.readChunk(map, chunk, format));
+    // Out of what is unread into what was read, and the other way: one is in no chunk, the other in two.
+    if (i === 0)
+      await legacy.query(`UPDATE t SET id = -id WHERE id = 250; UPDATE t SET id = 2000 + id WHERE id = 5`);
+  }
+  await sink.close();
+  await legacy.query(`UPDATE t SET n = n + 1 WHERE id IN (-250, 2005, 7)`);
+  await forward.setMode('apply');
+  await open.drain(forward);
+  expect(forward.status().isConverged).toBe(true);
+  await expectEqual(open, 'public.t');
+});
+
+test('both directions at once never echo: what dbps wrote itself is dropped, what others wrote is rogue', async () => {
+  open = await startReplication({
+    schema: 'CREATE TABLE t (id int PRIMARY KEY, n int)',
+    maps: async (legacy) => [await mapOf(legacy, 'public.t')],
+  });
+  await open.capture('forward');
+  await open.capture('reverse');
+  const [forward, reverse] = [open.replicator('forward'), open.replicator('reverse')];
+  const rogue: RogueChange[] = [];
+  reverse.onRogue((change) => rogue.push(change));
+  await forward.start('apply');
+  await reverse.start('watch');
+  await open.legacy.query('INSERT INTO t SELECT g, 0 FROM generate_series(1, 500) g; UPDATE t SET n = 1');
+  await open.drain(forward);
+  await open.drain(reverse);
+  expect(rogue).toEqual([]);
+  await open.service.query('UPDATE t SET n = 9 WHERE id = 3; DELETE FROM t WHERE id = 4; TRUNCATE t');
+  await open.drain(reverse);
+  expect(rogue.map(({ relation, kind, key }) => [relation, kind, key])).toEqual([
+    ['public.t', 'update', ['3']],
+    ['public.t', 'delete', ['4']],
+    ['public.t', 'truncate', null],
+  ]);
+  // The roles swap, as in a cutover: what the service writes now goes back.
+  await reverse.stop();
+  await forward.setMode('watch');
+  await open.legacy.query(`BEGIN; UPDATE dbps.checkpoint SET mark = mark + 1; TRUNCATE t; COMMIT`);
+  await reverse.start('apply');
+  await open.service.query('INSERT INTO t VALUES (1, 1)');
+  await open.drain(reverse);
+  await open.drain(forward);
+  await expectEqual(open, 'public.t');
+});
+
+test('a marker is seen within moments, an idle stream is confirmed without a change, a pause keeps receiving', async () => {
+  open = await startReplication({
+    schema: 'CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE other (id int)',
+    maps: async (legacy) => [await mapOf(legacy, 'public.t')],
+  });
+  await open.capture('forward');
+  const forward = open.replicator('forward');
+  await forward.start('apply');
+  await open.drain(forward);
+  await forward.pause();
+  expect(forward.status().state).toBe('paused');
+  await open.legacy.query('INSERT INTO t SELECT generate_series(1, 10)');
+  const { changes } = open.context.legacy;
+  const written = await changes.currentPosition();
+  const stream = { service: 'orders', direction: 'forward' } as const;
+  // Durable and confirmed although nothing is applied: a pause for DDL does not hold the log back.
+  await open.legacy.query('INSERT INTO other SELECT generate_series(1, 50000)');
+  await expect
+    .poll(async () => changes.reached((await changes.status(stream))?.confirmed ?? '0/0', written), {
+      timeout: 30_000,
+    })
+    .toBe(true);
+  expect(await contentOf(open.service, 'public.t')).toEqual([]);
+  forward.resume();
+  await open.drain(forward);
+  await expectEqual(open, 'public.t');
+});
+
+test('a refusal is thrown by start, told by status, and fails whoever waits for a marker', async () => {
+  open = await startReplication({
+    schema: 'CREATE TABLE t (id int PRIMARY KEY)',
+    maps: async (legacy) => [await mapOf(legacy, 'public.t')],
+  });
+  await open.capture('forward');
+  const forward = open.replicator('forward');
+  await forward.start('apply');
+  await open.legacy.query('ALTER TABLE t ADD note text');
+  const waiting = forward.waitForBarrier('never', Date.now() + 60_000);
+  await open.legacy.query('INSERT INTO t VALUES (1)');
+  await expect(waiting).rejects.toMatchObject({ code: 'DBPS_E354' });
+  expect(forward.status()).toMatchObject({ state: 'failed', error: { code: 'DBPS_E354' } });
+  await forward.stop();
+  // H6: the service database came back from a backup of before.
+  await open.service.query(`UPDATE dbps.checkpoint SET applied = '0/1', received = '0/1'`);
+  await expect(open.replicator('forward').start('apply')).rejects.toMatchObject({ code: 'DBPS_E352' });
 });

@@ -3,6 +3,7 @@
  * that the server waits instead of this process growing. The server is told nothing but what the caller says is durable; an idle
  * position goes the same way, since a slot confirmed beyond the checkpoint loses what lies between (H6).
  */
+import type { Duplex } from 'node:stream';
 import type pg from 'pg';
 import type { ConnectionTarget } from '../../model/connection-target.js';
 import { DatabaseError } from '../../model/errors.js';
@@ -18,8 +19,16 @@ import type {
 import { UNCHANGED } from '../engine.js';
 import { MARK_TABLES } from './postgres-control.js';
 import { changedShape, type LogRelation, type LogRelations } from './postgres-log-relations.js';
-import { parseLsn, readLsn } from './postgres-lsn.js';
-import { decodePgoutput, rowRelation, TAG, type RelationMessage } from './postgres-pgoutput.js';
+import { formatLsn, parseLsn } from './postgres-lsn.js';
+import {
+  committedAtMs,
+  decodePgoutput,
+  rowRelation,
+  TAG,
+  type PgoutputMessage,
+  type RelationMessage,
+} from './postgres-pgoutput.js';
+import { takeCopyData } from './postgres-replication-socket.js';
 import { quoteIdentifier, quoteLiteral } from './postgres-sql.js';
 
 /** Bytes of undecoded messages held before the socket is paused, and bytes after which a piece is cut. */
@@ -31,8 +40,7 @@ const EPOCH_US = 946_684_800_000_000n;
 
 /** The driver's connection, as far as replication needs it. */
 interface ReplicationConnection {
-  readonly stream: { pause(): void; resume(): void; destroy(): void };
-  on(event: 'copyData', listener: (message: { chunk: Buffer }) => void): void;
+  readonly stream: Duplex;
   once(event: 'replicationStart' | 'end', listener: () => void): void;
   sendCopyFromChunk(chunk: Buffer): void;
 }
@@ -43,8 +51,52 @@ interface OwnRelation {
   readonly columns: RelationMessage['columns'];
 }
 
+/** A message that waits to be looked at, in the socket's own memory. */
+interface Message {
+  readonly buffer: Buffer;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A position as it stands in a message: written out only when somebody asks, which for most of them nobody does. */
+class At {
+  constructor(
+    readonly high: number,
+    readonly low: number,
+  ) {}
+
+  static read(buffer: Buffer, offset: number): At {
+    return new At(buffer.readUInt32BE(offset), buffer.readUInt32BE(offset + 4));
+  }
+
+  get position(): Position {
+    return formatLsn(this.high, this.low);
+  }
+}
+
+class Piece implements ChangeTransaction {
+  constructor(
+    private readonly committed: At,
+    private readonly ended: At,
+    readonly committedAtMs: number,
+    readonly isOwn: boolean,
+    readonly changes: readonly Change[],
+    readonly barriers: readonly string[],
+    readonly last: boolean,
+    readonly bytes: number,
+  ) {}
+
+  get commit(): Position {
+    return this.committed.position;
+  }
+
+  get end(): Position {
+    return this.ended.position;
+  }
+}
+
 interface OpenTransaction {
-  readonly commit: Position;
+  readonly commit: At;
   readonly committedAtMs: number;
   /** Known from its first row on. */
   isOwn: boolean | null;
@@ -59,7 +111,7 @@ export class PostgresChangeStream implements ChangeStream {
   readonly #maxChanges: number;
   readonly #own = new Map<number, OwnRelation>();
 
-  #inbox: Buffer[] = [];
+  #inbox: Message[] = [];
   #next = 0;
   #inboxBytes = 0;
   #isPaused = false;
@@ -73,12 +125,11 @@ export class PostgresChangeStream implements ChangeStream {
   #barriers: string[] = [];
   #bytes = 0;
 
-  #received: Position;
+  #received: At;
   #durable: Position;
-  #keepalive: Position | null = null;
-  #delivered: Position | null = null;
+  #keepalive: At | null = null;
+  #delivered: ChangeTransaction | null = null;
   #isHandingOut = false;
-  head: Position;
 
   constructor(session: pg.Client, relations: LogRelations, options: StreamOptions, target: ConnectionTarget) {
     this.#session = session;
@@ -87,7 +138,13 @@ export class PostgresChangeStream implements ChangeStream {
     this.#options = options;
     this.#target = target;
     this.#maxChanges = options.maxChanges ?? 20_000;
-    this.#received = this.#durable = this.head = options.checkpoint.received;
+    this.#durable = options.checkpoint.received;
+    const start = parseLsn(this.#durable);
+    this.#received = new At(Number(start >> 32n), Number(start & 0xffff_ffffn));
+  }
+
+  get head(): Position {
+    return this.#received.position;
   }
 
   /** @throws the server's error when the slot cannot be started. */
@@ -95,7 +152,7 @@ export class PostgresChangeStream implements ChangeStream {
     const name = quoteLiteral(quoteIdentifier(slot));
     await new Promise<void>((resolve, reject) => {
       this.#connection.once('replicationStart', resolve);
-      this.#connection.on('copyData', ({ chunk }) => this.#receive(chunk));
+      takeCopyData(this.#connection.stream, (buffer, from, to) => this.#receive(buffer, from, to));
       this.#connection.once('end', () => this.#fail(this.#lost()));
       this.#session.on('error', (error) => this.#fail(this.#lost(error)));
       this.#session
@@ -117,15 +174,17 @@ export class PostgresChangeStream implements ChangeStream {
   async *[Symbol.asyncIterator](): AsyncIterator<ChangeTransaction> {
     for (;;) {
       while (this.#next < this.#inbox.length) {
-        const message = this.#inbox[this.#next++] as Buffer;
-        this.#inboxBytes -= message.length;
-        const piece = message[0] === TAG.relation ? await this.#describe(message) : this.#take(message);
+        const { buffer, from, to } = this.#inbox[this.#next++] as Message;
+        this.#inboxBytes -= to - from;
+        const tag = buffer[from];
+        const piece =
+          tag === TAG.relation ? await this.#describe(buffer, from, to) : this.#take(tag, buffer, from, to);
         if (piece !== null) {
           this.#isHandingOut = true;
           yield piece;
           // Asked for the next one: only now is this one in the caller's hands, and its end a position to speak of.
           this.#isHandingOut = false;
-          if (piece.last) this.#delivered = piece.end;
+          if (piece.last) this.#delivered = piece;
         }
         if (this.#isClosed) return;
       }
@@ -151,10 +210,13 @@ export class PostgresChangeStream implements ChangeStream {
 
   idlePosition(): Position | null {
     if (this.#open !== null || this.#isHandingOut) return null;
-    const candidates = [this.#delivered, this.#next >= this.#inbox.length ? this.#keepalive : null];
+    const candidates = [
+      this.#delivered?.end,
+      this.#next >= this.#inbox.length ? this.#keepalive?.position : undefined,
+    ];
     let best: Position | null = null;
     for (const candidate of candidates)
-      if (candidate !== null && parseLsn(candidate) > parseLsn(best ?? this.#durable)) best = candidate;
+      if (candidate !== undefined && parseLsn(candidate) > parseLsn(best ?? this.#durable)) best = candidate;
     return best;
   }
 
@@ -189,19 +251,19 @@ export class PostgresChangeStream implements ChangeStream {
     this.#wake?.();
   }
 
-  #receive(chunk: Buffer): void {
-    if (chunk[0] === 0x77) {
-      // XLogData: start, head of the log, time; then the message. Copied: the driver reads the next message into the same memory.
-      this.#inbox.push(Buffer.from(chunk.subarray(25)));
-      this.#inboxBytes += chunk.length;
-      if (chunk[25] === TAG.commit) this.#received = this.head = readLsn(chunk, 9);
+  #receive(buffer: Buffer, from: number, to: number): void {
+    if (buffer[from] === 0x77) {
+      // XLogData: start, head of the log, time; then the message.
+      this.#inbox.push({ buffer, from: from + 25, to });
+      this.#inboxBytes += to - from - 25;
+      if (buffer[from + 25] === TAG.commit) this.#received = At.read(buffer, from + 9);
       if (this.#inboxBytes > INBOX_BYTES && !this.#isPaused) {
         this.#isPaused = true;
         this.#connection.stream.pause();
       }
-    } else if (chunk[0] === 0x6b) {
-      this.#keepalive = this.#received = this.head = readLsn(chunk, 1);
-      if (chunk[17] === 1) this.#sendStatus();
+    } else if (buffer[from] === 0x6b) {
+      this.#keepalive = this.#received = At.read(buffer, from + 1);
+      if (buffer[from + 17] === 1) this.#sendStatus();
     }
     this.#wake?.();
   }
@@ -209,7 +271,7 @@ export class PostgresChangeStream implements ChangeStream {
   #sendStatus(): void {
     if (this.#isClosed || this.#failure !== null) return;
     const durable = parseLsn(this.#durable);
-    const received = parseLsn(this.#received);
+    const received = parseLsn(this.#received.position);
     const status = Buffer.alloc(34);
     status[0] = 0x72;
     status.writeBigUInt64BE(received > durable ? received : durable, 1);
@@ -219,8 +281,8 @@ export class PostgresChangeStream implements ChangeStream {
     this.#connection.sendCopyFromChunk(status);
   }
 
-  async #describe(bytes: Buffer): Promise<null> {
-    const message = decodePgoutput(bytes);
+  async #describe(buffer: Buffer, from: number, to: number): Promise<null> {
+    const message = decodePgoutput(buffer, from, to);
     if (message.kind !== 'relation') return null;
     const { relation } = message;
     if (relation.schema === 'dbps')
@@ -230,21 +292,21 @@ export class PostgresChangeStream implements ChangeStream {
   }
 
   /** @returns a piece when one is complete. */
-  #take(bytes: Buffer): ChangeTransaction | null {
-    switch (bytes[0]) {
-      case TAG.begin: {
-        const begin = decodePgoutput(bytes);
-        if (begin.kind === 'begin')
-          this.#open = { commit: begin.commit, committedAtMs: begin.committedAtMs, isOwn: null };
+  #take(tag: number | undefined, buffer: Buffer, from: number, to: number): ChangeTransaction | null {
+    switch (tag) {
+      case TAG.begin:
+        this.#open = {
+          commit: At.read(buffer, from + 1),
+          committedAtMs: committedAtMs(buffer, from),
+          isOwn: null,
+        };
         return null;
-      }
       case TAG.commit: {
-        const commit = decodePgoutput(bytes);
-        if (commit.kind !== 'commit' || this.#open === null) return null;
-        this.#bytes += bytes.length;
         const open = this.#open;
+        if (open === null) return null;
+        this.#bytes += to - from;
         this.#open = null;
-        return this.#piece(open, commit.end, true);
+        return this.#piece(open, At.read(buffer, from + 10), true);
       }
       case TAG.insert:
       case TAG.update:
@@ -256,40 +318,40 @@ export class PostgresChangeStream implements ChangeStream {
     }
     const open = this.#open;
     if (open === null) return null;
-    this.#bytes += bytes.length;
-    const own = bytes[0] === TAG.truncate ? undefined : this.#own.get(rowRelation(bytes));
+    this.#bytes += to - from;
+    const own = tag === TAG.truncate ? undefined : this.#own.get(rowRelation(buffer, from));
     open.isOwn ??= own !== undefined && (MARK_TABLES as readonly string[]).includes(own.table);
     if (own !== undefined) {
-      if (own.table === 'barrier' && bytes[0] === TAG.insert) this.#takeBarrier(bytes, own);
+      if (own.table === 'barrier' && tag === TAG.insert)
+        this.#takeBarrier(decodePgoutput(buffer, from, to), own);
       return null;
     }
     // The applier's own rows are not decoded: the opposite direction drops them.
     if (open.isOwn) return null;
-    this.#takeChange(bytes);
+    this.#takeChange(decodePgoutput(buffer, from, to));
     if (this.#changes.length >= this.#maxChanges || this.#bytes >= PIECE_BYTES)
       return this.#piece(open, open.commit, false);
     return null;
   }
 
-  #piece(open: OpenTransaction, end: Position, last: boolean): ChangeTransaction {
-    const piece: ChangeTransaction = {
-      commit: open.commit,
+  #piece(open: OpenTransaction, end: At, last: boolean): ChangeTransaction {
+    const piece = new Piece(
+      open.commit,
       end,
-      committedAtMs: open.committedAtMs,
-      isOwn: open.isOwn === true,
-      changes: this.#changes,
-      barriers: this.#barriers,
+      open.committedAtMs,
+      open.isOwn === true,
+      this.#changes,
+      this.#barriers,
       last,
-      bytes: this.#bytes,
-    };
+      this.#bytes,
+    );
     this.#changes = [];
     this.#barriers = [];
     this.#bytes = 0;
     return piece;
   }
 
-  #takeBarrier(bytes: Buffer, own: OwnRelation): void {
-    const message = decodePgoutput(bytes);
+  #takeBarrier(message: PgoutputMessage, own: OwnRelation): void {
     if (message.kind !== 'insert') return;
     const value = (name: string) => message.values[own.columns.findIndex((column) => column.name === name)];
     const nonce = value('nonce');
@@ -298,8 +360,7 @@ export class PostgresChangeStream implements ChangeStream {
       this.#barriers.push(nonce);
   }
 
-  #takeChange(bytes: Buffer): void {
-    const message = decodePgoutput(bytes);
+  #takeChange(message: PgoutputMessage): void {
     switch (message.kind) {
       case 'insert': {
         const relation = this.#relations.get(message.oid);

@@ -61,14 +61,15 @@ const NULL = 0x6e;
 const UNCHANGED_TOAST = 0x75;
 const TEXT = 0x74;
 
-/** Where the next byte is read; a module-level cursor, because a tuple is decoded for every row of a stream. */
+/** Where the next byte is read, and where the message ends; module-level, because a tuple is decoded for every row of a stream. */
 let at = 0;
+let end = 0;
 
 function readString(buffer: Buffer): string {
-  const end = buffer.indexOf(0, at);
-  if (end < 0) throw new RangeError('pgoutput: a name without an end');
-  const text = buffer.toString('utf8', at, end);
-  at = end + 1;
+  const stop = buffer.indexOf(0, at);
+  if (stop < 0 || stop >= end) throw new RangeError('pgoutput: a name without an end');
+  const text = buffer.toString('utf8', at, stop);
+  at = stop + 1;
   return text;
 }
 
@@ -81,8 +82,7 @@ function readTuple(buffer: Buffer): Value[] {
     if (kind === TEXT) {
       const length = buffer.readInt32BE(at);
       at += 4;
-      if (length < 0 || at + length > buffer.length)
-        throw new RangeError('pgoutput: a value beyond its message');
+      if (length < 0 || at + length > end) throw new RangeError('pgoutput: a value beyond its message');
       values[i] = buffer.toString('utf8', at, at + length);
       at += length;
     } else if (kind === NULL) {
@@ -97,34 +97,34 @@ function readTuple(buffer: Buffer): Value[] {
 }
 
 /** The relation that a row message (insert, update, delete) is about, without decoding its row. */
-export function rowRelation(message: Buffer): number {
-  return message.readUInt32BE(1);
+export function rowRelation(message: Buffer, from = 0): number {
+  return message.readUInt32BE(from + 1);
 }
 
 /** @throws RangeError for bytes that are not a message of version 1. */
-export function decodePgoutput(message: Buffer): PgoutputMessage {
-  const tag = message[0];
-  at = 1;
+export function decodePgoutput(message: Buffer, from = 0, to = message.length): PgoutputMessage {
+  const tag = message[from];
+  end = to;
   switch (tag) {
     case TAG.begin:
       return {
         kind: 'begin',
-        commit: readLsn(message, 1),
-        committedAtMs: Number(message.readBigInt64BE(9) / 1000n) + EPOCH_MS,
+        commit: readLsn(message, from + 1),
+        committedAtMs: committedAtMs(message, from),
       };
     case TAG.commit:
-      return { kind: 'commit', commit: readLsn(message, 2), end: readLsn(message, 10) };
+      return { kind: 'commit', commit: readLsn(message, from + 2), end: readLsn(message, from + 10) };
     case TAG.relation:
-      return { kind: 'relation', relation: readRelation(message) };
+      return { kind: 'relation', relation: readRelation(message, from) };
     case TAG.insert: {
-      const oid = message.readUInt32BE(1);
-      at = 6;
+      const oid = message.readUInt32BE(from + 1);
+      at = from + 6;
       return { kind: 'insert', oid, values: readTuple(message) };
     }
     case TAG.update: {
-      const oid = message.readUInt32BE(1);
-      const which = message[5];
-      at = 6;
+      const oid = message.readUInt32BE(from + 1);
+      const which = message[from + 5];
+      at = from + 6;
       let old: Value[] | null = null;
       let oldIdentity: Value[] | null = null;
       if (which !== 0x4e) {
@@ -136,13 +136,13 @@ export function decodePgoutput(message: Buffer): PgoutputMessage {
       return { kind: 'update', oid, old, oldIdentity, values: readTuple(message) };
     }
     case TAG.delete: {
-      const oid = message.readUInt32BE(1);
-      at = 6;
+      const oid = message.readUInt32BE(from + 1);
+      at = from + 6;
       return { kind: 'delete', oid, old: readTuple(message) };
     }
     case TAG.truncate: {
-      const count = message.readUInt32BE(1);
-      const oids = Array.from({ length: count }, (_, i) => message.readUInt32BE(6 + 4 * i));
+      const count = message.readUInt32BE(from + 1);
+      const oids = Array.from({ length: count }, (_, i) => message.readUInt32BE(from + 6 + 4 * i));
       return { kind: 'truncate', oids };
     }
     case 0x59: // type
@@ -154,9 +154,14 @@ export function decodePgoutput(message: Buffer): PgoutputMessage {
   }
 }
 
-function readRelation(message: Buffer): RelationMessage {
-  const oid = message.readUInt32BE(1);
-  at = 5;
+/** Of a begin message: seconds and a fraction fit a double exactly enough for milliseconds. */
+export function committedAtMs(begin: Buffer, from: number): number {
+  return (begin.readInt32BE(from + 9) * 2 ** 32 + begin.readUInt32BE(from + 13)) / 1000 + EPOCH_MS;
+}
+
+function readRelation(message: Buffer, from: number): RelationMessage {
+  const oid = message.readUInt32BE(from + 1);
+  at = from + 5;
   // The server sends an empty name for pg_catalog.
   const schema = readString(message) || 'pg_catalog';
   const name = readString(message);

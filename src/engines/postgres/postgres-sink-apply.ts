@@ -9,8 +9,6 @@ import { RefusedError } from '../../model/errors.js';
 import type {
   ApplyBatch,
   ApplyOutcome,
-  Change,
-  Key,
   Ownership,
   Position,
   RelationMap,
@@ -19,12 +17,10 @@ import type {
 import { lockEpoch, openSession } from './postgres-connection.js';
 import { BULK_SETTINGS } from './postgres-copy-sessions.js';
 import type { ChangedKeys, HealKeys } from './postgres-key-set.js';
-import { canMerge, keyPlaces, keyText, MergeWindow } from './postgres-sink-merge.js';
+import { BatchWriter } from './postgres-sink-batch.js';
+import { keyPlaces } from './postgres-sink-merge.js';
 import { readTargetTable, type TargetTable } from './postgres-sink-table.js';
 import { WindowWriter, type Certainty } from './postgres-sink-window.js';
-
-/** Changes of one window; also the bound of what an unmerged retry repeats. */
-const WINDOW_CHANGES = 10_000;
 
 export interface ApplierOptions {
   readonly target: ConnectionTarget;
@@ -39,7 +35,16 @@ export interface ApplierOptions {
 export async function openApplySession(target: ConnectionTarget, owner: Ownership): Promise<pg.Client> {
   const session = await openSession(target, {
     applicationName: `dbps ${owner.service} apply`,
-    settings: { ...BULK_SETTINGS, synchronous_commit: 'on', work_mem: '64MB' },
+    settings: {
+      ...BULK_SETTINGS,
+      synchronous_commit: 'on',
+      work_mem: '64MB',
+      // A batch is joined to its table by the key's index, whatever the planner thinks of its size: one plan, made once.
+      plan_cache_mode: 'force_generic_plan',
+      enable_seqscan: 'off',
+      enable_hashjoin: 'off',
+      enable_mergejoin: 'off',
+    },
   });
   // Needs a grant; without it the fence part keeps triggers and foreign keys away from the side that is not the owner.
   await session.query('SET session_replication_role = replica').catch(() => undefined);
@@ -90,53 +95,32 @@ export class PostgresApplier {
   async apply(batch: ApplyBatch): Promise<ApplyOutcome> {
     this.#writer.statements = 0;
     this.#writer.wasUnmerged = false;
-    const certainty = this.#certainty(batch);
     return this.transaction(async () => {
-      let end = batch.end;
-      await this.#move(end, batch.spooled !== undefined);
-      let changes = 0;
-      let window = new MergeWindow();
-      let keys = new ChangedBatch(this.#places);
-      const flush = async () => {
-        await this.#writer.writeWindow(window, certainty);
-        window = new MergeWindow();
-        for (const [map, list] of keys.relations)
-          await this.#options.changed.addWith(this.#client, map, list);
-        keys = new ChangedBatch(this.#places);
-      };
-      for await (const transaction of batch.transactions) {
-        if (!transaction.isOwn) {
-          for (const change of transaction.changes) {
-            changes++;
-            if (canMerge(change)) {
-              window.add(change);
-              keys.add(change);
-              if (window.changes.length >= WINDOW_CHANGES) await flush();
-            } else {
-              await flush();
-              await this.#writer.writeSingle(change, certainty);
-              keys.add(change);
-            }
-          }
-        }
-        if (transaction.last) end = transaction.end;
-      }
-      await flush();
+      await this.#move(batch.end, batch.spooled !== undefined);
+      const writer = new BatchWriter(this.#writer, this.#certainty(batch), this.#places, (map, keys) =>
+        this.#options.changed.addWith(this.#client, map, keys),
+      );
+      // Most batches are thousands of small transactions, all there: a turn of the event loop for each would cost more than they do.
+      if (Symbol.iterator in batch.transactions) await writer.write(batch.transactions);
+      else for await (const piece of batch.transactions) await writer.write([piece]);
+      await writer.flush();
       if (batch.end === null) {
-        if (end === null) throw new RangeError('a batch without the last piece of its transaction');
-        await this.#move(end, batch.spooled !== undefined);
+        if (writer.end === null) throw new RangeError('a batch without the last piece of its transaction');
+        await this.#move(writer.end, batch.spooled !== undefined);
       }
       if (batch.spooled !== undefined)
         await this.#client.query(
           'DELETE FROM dbps.spool WHERE service = $1 AND direction = $2 AND seq <= $3',
           [this.#options.stream.service, this.#options.stream.direction, batch.spooled.through],
         );
-      return { changes, statements: this.#writer.statements, wasUnmerged: this.#writer.wasUnmerged };
+      const { statements, wasUnmerged } = this.#writer;
+      return { changes: writer.changes, statements, wasUnmerged };
     });
   }
 
   #certainty(batch: ApplyBatch): Certainty {
     return {
+      isConverged: batch.isConverged,
       isExact: (map, key) => batch.isConverged || batch.unsettled?.has(map, key) === false,
       heal: async (map, keys) => {
         batch.unsettled?.add(map, keys);
@@ -211,46 +195,5 @@ export class PostgresApplier {
 
   async close(): Promise<void> {
     await this.#client.end().catch(() => undefined);
-  }
-}
-
-/** Keys touched since the last flush, old and new, each once. */
-class ChangedBatch {
-  readonly #keys = new Map<RelationMap, Map<string, Key>>();
-
-  constructor(readonly places: ReadonlyMap<RelationMap, readonly number[]>) {}
-
-  add(change: Change): void {
-    switch (change.kind) {
-      case 'truncate':
-        for (const map of change.maps) this.#put(map, []);
-        return;
-      case 'delete':
-        this.#put(change.map, change.key);
-        return;
-      case 'update':
-        if (change.oldKey !== null) this.#put(change.map, change.oldKey);
-        break;
-      case 'insert':
-        break;
-    }
-    const places = this.places.get(change.map) ?? [];
-    this.#put(
-      change.map,
-      places.map((place) => change.values[place] as string),
-    );
-  }
-
-  get relations(): readonly (readonly [RelationMap, readonly Key[]])[] {
-    return [...this.#keys].map(([map, keys]) => [map, [...keys.values()]]);
-  }
-
-  #put(map: RelationMap, key: Key): void {
-    let keys = this.#keys.get(map);
-    if (keys === undefined) {
-      keys = new Map<string, Key>();
-      this.#keys.set(map, keys);
-    }
-    keys.set(key.length === 0 ? '' : keyText(key), key);
   }
 }

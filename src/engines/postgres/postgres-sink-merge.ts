@@ -2,8 +2,8 @@
  * Net changes of a stretch of the log: many changes of one row become one. Pure. A window holds only what may be reordered: deletes
  * first, then updates, then inserts, whatever the order in the log. A key change or a TRUNCATE cannot, and ends the window (H11).
  *
- * `upsert`: the whole row is known. UNCHANGED in it is a column that the log does not have (added since): its default.
- * `update`: values stored out of line are missing; it must find its row, and is never an upsert (H3).
+ * `upsert`: a row that was inserted. UNCHANGED in it is a column that the log does not have (added since): its default.
+ * `update`: a row that was there before; values stored out of line may be missing, and then it is never an upsert (H3).
  */
 import { UNCHANGED, type Change, type Key, type RelationMap, type Value } from '../engine.js';
 
@@ -65,20 +65,16 @@ export class MergeWindow {
       rows.set(text, { kind: 'upsert', values });
       return;
     }
-    if (!values.includes(UNCHANGED)) {
-      rows.set(text, { kind: 'upsert', values });
-      return;
-    }
     const before = rows.get(text);
-    rows.set(
-      text,
-      before === undefined || before.kind === 'delete'
-        ? { kind: 'update', values }
-        : {
-            kind: before.kind,
-            values: values.map((value, i) => (value === UNCHANGED ? (before.values[i] as Value) : value)),
-          },
-    );
+    const isWhole = !values.includes(UNCHANGED);
+    if (before === undefined || before.kind === 'delete') rows.set(text, { kind: 'update', values });
+    else
+      rows.set(text, {
+        kind: before.kind,
+        values: isWhole
+          ? values
+          : values.map((value, i) => (value === UNCHANGED ? (before.values[i] as Value) : value)),
+      });
   }
 
   get relations(): readonly NetRelation[] {

@@ -22,6 +22,8 @@ import { quoteRelation } from './postgres-sql.js';
 
 /** What is known of the rows that are there already. */
 export interface Certainty {
+  /** Every row is exact. */
+  readonly isConverged: boolean;
   /** True: the row of this key is exactly what replay says, so that a miss is a loss. False: it may be newer or missing, and is fetched again. */
   isExact(map: RelationMap, key: Key): boolean;
   /** Puts keys into the heal set. */
@@ -89,29 +91,20 @@ export class WindowWriter {
   async #writeNet(relation: NetRelation, certainty: Certainty): Promise<void> {
     const table = this.#table(relation.map);
     const deletes: Key[] = [];
-    const upserts = new Map<string, (readonly Value[])[]>();
-    const updates = new Map<string, (readonly Value[])[]>();
-    const whole: (readonly Value[])[] = [];
+    /** Rows of one statement have the same columns; nearly all have all of them. */
+    const upserts = new ShapeGroups();
+    const updates = new ShapeGroups();
     for (const row of relation.rows.values()) {
-      if (row.kind === 'delete') {
-        deletes.push(row.key);
-        continue;
-      }
-      if (row.kind === 'upsert' && !row.values.includes(UNCHANGED)) {
-        whole.push(row.values);
-        continue;
-      }
-      const groups = row.kind === 'upsert' ? upserts : updates;
-      const shape = presentColumns(row.values).join();
-      const group = groups.get(shape);
-      if (group === undefined) groups.set(shape, [row.values]);
-      else group.push(row.values);
+      if (row.kind === 'delete') deletes.push(row.key);
+      // Whole rows of before convergence may have to be made.
+      else if (row.kind === 'update' && (certainty.isConverged || row.values.includes(UNCHANGED)))
+        updates.add(row.values);
+      else upserts.add(row.values);
     }
     // Deletes first: they free unique values that the rows after them take.
     if (deletes.length > 0) await this.#deleteKeys(table, deletes);
-    for (const rows of updates.values()) await this.#update(table, rows, certainty);
-    if (whole.length > 0) await this.#upsert(table, whole);
-    for (const rows of upserts.values()) await this.#upsert(table, rows);
+    for (const rows of updates) await this.#update(table, rows, certainty);
+    for (const rows of upserts) await this.#upsert(table, rows);
   }
 
   async #upsert(table: TargetTable, rows: readonly (readonly Value[])[]): Promise<void> {
@@ -224,6 +217,28 @@ export class WindowWriter {
     this.statements++;
     const { rowCount } = await this.client.query({ ...prepared, values });
     return rowCount ?? 0;
+  }
+}
+
+/** Rows by which of their columns the log has. */
+class ShapeGroups implements Iterable<readonly (readonly Value[])[]> {
+  readonly #whole: (readonly Value[])[] = [];
+  readonly #partial = new Map<string, (readonly Value[])[]>();
+
+  add(values: readonly Value[]): void {
+    if (!values.includes(UNCHANGED)) {
+      this.#whole.push(values);
+      return;
+    }
+    const shape = presentColumns(values).join();
+    const group = this.#partial.get(shape);
+    if (group === undefined) this.#partial.set(shape, [values]);
+    else group.push(values);
+  }
+
+  *[Symbol.iterator](): Iterator<readonly (readonly Value[])[]> {
+    if (this.#whole.length > 0) yield this.#whole;
+    yield* this.#partial.values();
   }
 }
 

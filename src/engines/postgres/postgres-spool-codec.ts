@@ -50,10 +50,18 @@ export async function encodeSegment(transactions: readonly ChangeTransaction[]):
         return ['t', change.maps.map(place), change.leaves];
     }
   };
-  const encoded = transactions.map((transaction) => ({
-    ...transaction,
-    changes: transaction.changes.map(encode),
-  }));
+  const encoded = transactions.map(
+    ({ commit, end, committedAtMs, isOwn, changes, barriers, last, bytes }) => ({
+      commit,
+      end,
+      committedAtMs,
+      isOwn,
+      changes: changes.map(encode),
+      barriers,
+      last,
+      bytes,
+    }),
+  );
   const segment: Segment = {
     relations: [...places.keys()].map((map) => ({
       source: map.source,
