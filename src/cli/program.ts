@@ -7,6 +7,7 @@ import { addMigrate } from './commands/migrate.js';
 import { addRollback } from './commands/rollback.js';
 import { addRun } from './commands/run.js';
 import { addStatus } from './commands/status.js';
+import { addAnalyze } from './commands/analyze.js';
 import { addGenerate } from './commands/generate.js';
 import { addDoctor } from './commands/doctor.js';
 import { addInit } from './commands/init.js';
@@ -56,6 +57,7 @@ export function createProgram(version: string, bind: Bind, output?: ProgramOutpu
   for (const add of [
     addInit,
     addDoctor,
+    addAnalyze,
     addPlan,
     addGenerate,
     addMigrate,
