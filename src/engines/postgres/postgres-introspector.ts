@@ -11,7 +11,7 @@ import type { IntrospectOptions, Introspector } from '../engine.js';
 import type { SessionPool } from './postgres-connection.js';
 import { assembleSchema, type CatalogueRows } from './postgres-schema-assembly.js';
 import { POLICIES, RULES, TRIGGERS } from './sql/behaviour.js';
-import { COLUMNS } from './sql/columns.js';
+import { COLUMNS, type ColumnRow } from './sql/columns.js';
 import { CONSTRAINTS } from './sql/constraints.js';
 import { EXTENSIONS, SCHEMAS, VIEW_DEPENDENCIES } from './sql/dependencies.js';
 import { GRANTS } from './sql/grants.js';
@@ -27,6 +27,9 @@ export type CatalogueReader = Pick<pg.ClientBase, 'query'>;
 const IDENTITY = `SELECT current_database() AS database, current_setting('server_version') AS product,
   current_setting('server_version_num') AS version,
   (SELECT json_agg(rolname ORDER BY rolname) FROM pg_roles WHERE rolsuper OR rolname = current_user)::text AS administrators`;
+
+/** src/include/access/transam.h, FirstNormalObjectId: what comes from initdb is below it. */
+const FIRST_USER_OID = 16384;
 
 interface ReadOptions extends IntrospectOptions {
   /** Without sizes nothing is asked of the file system. Default true. */
@@ -104,19 +107,22 @@ export async function readRelationShapes(
   });
   const { rows } = await client.query<{ oids: string }>(DESCENDANTS, [JSON.stringify(names)]);
   const scope = [null, rows[0]?.oids ?? '{}'];
+  const columns = await rowsOf<ColumnRow>(client, COLUMNS, scope);
+  const usesOwnTypes = columns.some((column) => Number(column.typeOid) >= FIRST_USER_OID);
   return assembleSchema({
-    identity: await readIdentity(client),
+    // Nothing of it is part of a shape, and a query is time of the pause.
+    identity: { database: '', product: 'PostgreSQL', version: 0, administrators: [] },
     schemas: [],
     relations: await rowsOf(client, RELATIONS, [...scope, false]),
-    columns: await rowsOf(client, COLUMNS, scope),
+    columns,
     constraints: await rowsOf(client, CONSTRAINTS, scope),
     indexes: await rowsOf(client, INDEXES, scope),
     triggers: [],
     rules: [],
     policies: [],
-    types: await rowsOf(client, TYPES, scope),
+    types: usesOwnTypes ? await rowsOf(client, TYPES, scope) : [],
     routines: [],
-    sequences: await rowsOf(client, SEQUENCES, scope),
+    sequences: [],
     grants: [],
     viewDependencies: [],
     extensions: [],

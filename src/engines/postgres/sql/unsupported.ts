@@ -53,7 +53,10 @@ export const UNSUPPORTED = asJson(`
     UNION ALL
     SELECT 'cast', format_type(castsource, NULL) || ' AS ' || format_type(casttarget, NULL), NULL, NULL,
            'not carried over: create it on the service database yourself'
-      FROM pg_cast AS o WHERE o.oid >= 16384 AND ${notOfExtension('pg_cast', 'o.oid')}
+      FROM pg_cast AS o WHERE o.oid >= 16384
+       -- a range type brings the one to its multirange
+       AND NOT EXISTS (SELECT FROM pg_depend AS i WHERE i.classid = 'pg_cast'::regclass AND i.objid = o.oid AND i.deptype = 'i')
+       AND ${notOfExtension('pg_cast', 'o.oid')}
     UNION ALL
     SELECT 'default privileges', 'of ' || pg_get_userbyid(defaclrole) || coalesce(' in ' || n.nspname, ''), NULL, NULL,
            'not carried over: future objects on the service database get no grants by themselves'
