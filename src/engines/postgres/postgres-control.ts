@@ -213,7 +213,11 @@ export class PostgresControl implements Control {
 
   async writeBarrier(owner: Ownership, nonce: string): Promise<void> {
     await this.pool.ownedTransaction(owner, async (client) => {
-      await client.query('INSERT INTO dbps.barrier (service, nonce) VALUES ($1, $2)', [owner.service, nonce]);
+      // Sent on only when it is on disk: with synchronous_commit off that takes wal_writer_delay, inside the pause of a cutover.
+      await client.query(
+        "INSERT INTO dbps.barrier (service, nonce) SELECT $1, $2 FROM set_config('synchronous_commit', 'local', true)",
+        [owner.service, nonce],
+      );
     });
   }
 
