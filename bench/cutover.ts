@@ -84,6 +84,7 @@ async function benchSize(servers: BenchServers, rows: number, options: CutoverOp
       store,
       legacy: opener(legacy),
       target: () => opener(service),
+      replan: () => Promise.reject(new Error('the schema does not change here')),
       maps: (one) => relationMaps(plan, one),
       catalogue: CATALOGUE,
       createReplicator: (context, direction) => new Replicator(context, direction),

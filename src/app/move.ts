@@ -14,7 +14,7 @@ import { relationMaps } from '../planning/relation-maps.js';
 import { openStateStore } from '../state/knex-state-store.js';
 import type { ServiceState, StateStore } from '../state/state-store.js';
 import { engineOf } from './databases.js';
-import { defaultPlanFile, loadPlan } from './plan.js';
+import { defaultPlanFile, loadPlan, planSplit } from './plan.js';
 
 /** Who works, and what the outside world gives: nothing in the library reads a clock, the environment or the host's name. */
 export interface MoveOptions {
@@ -99,6 +99,8 @@ export function moveEnvironment(
       return opener(target.target(), options.signal);
     },
     maps: (service) => relationMaps(plan, service),
+    replan: () =>
+      planSplit(config, { createdAt: new Date(options.now()).toISOString(), signal: options.signal }),
     catalogue: CATALOGUE,
     createReplicator: (context, direction) => new Replicator(context, direction),
     settings: moveSettings(config),

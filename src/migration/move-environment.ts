@@ -14,6 +14,8 @@ export interface MoveEnvironment {
   /** @throws ConfigError when the service has no target configured. */
   target(service: ServicePlan): DatabaseOpener;
   maps(service: ServicePlan): readonly RelationMap[];
+  /** A plan of the databases as they are now, for a schema that changed on the way. */
+  replan(): Promise<Plan>;
   readonly catalogue: Catalogue;
   createReplicator(context: MoveContext, direction: Direction): ReplicatorHandle;
   readonly settings: MoveSettings;

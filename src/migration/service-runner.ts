@@ -5,8 +5,9 @@
 import type { Database, Direction, Ownership, RelationMap } from '../engines/engine.js';
 import { RefusedError } from '../model/errors.js';
 import type { Phase } from '../model/phases.js';
-import type { ServicePlan } from '../model/plan.js';
+import type { Plan, ServicePlan } from '../model/plan.js';
 import type { ServiceProgress, ServiceState } from '../state/state-store.js';
+import { adoptDdl } from './adopt-ddl.js';
 import { Heartbeat } from './heartbeat.js';
 import {
   confirmationToken,
@@ -41,9 +42,10 @@ export interface OpenRunnerOptions {
 }
 
 export class ServiceRunner {
-  readonly service: ServicePlan;
+  #plan: Plan;
+  #service: ServicePlan;
   readonly owner: Ownership;
-  readonly maps: readonly RelationMap[];
+  #maps: readonly RelationMap[];
   /** Aborted when the process shall stop or the lease is lost. */
   readonly signal: AbortSignal;
   readonly #environment: MoveEnvironment;
@@ -129,9 +131,10 @@ export class ServiceRunner {
     },
   ) {
     this.#environment = environment;
-    this.service = service;
+    this.#plan = environment.plan;
+    this.#service = service;
     this.owner = owner;
-    this.maps = environment.maps(service);
+    this.#maps = environment.maps(service);
     this.#legacy = opened.legacy;
     this.#target = opened.target;
     this.#targetOpener = opened.targetOpener;
@@ -145,6 +148,14 @@ export class ServiceRunner {
     });
     this.signal = AbortSignal.any([opened.signal, this.#heartbeat.lost]);
     this.#watch = new StreamWatch();
+  }
+
+  get service(): ServicePlan {
+    return this.#service;
+  }
+
+  get maps(): readonly RelationMap[] {
+    return this.#maps;
   }
 
   async state(): Promise<ServiceState> {
@@ -198,6 +209,7 @@ export class ServiceRunner {
         await this.pause(wish.reason);
         return [];
       case 'resume':
+        if (wish.parameters.applyDdl === true) await this.#applyDdl(signal);
         await this.resume();
         return this.#finish(signal);
     }
@@ -231,6 +243,19 @@ export class ServiceRunner {
       const message = error instanceof Error ? error.message : String(error);
       this.#environment.emit({ type: 'note', service: this.service.name, message });
     });
+  }
+
+  async #applyDdl(signal: AbortSignal): Promise<void> {
+    // Without this the streams stand, and what they keep is never applied.
+    for (const replicator of this.#replicators.values()) replicator.resume();
+    await this.#restIfPossible();
+    const adopted = await adoptDdl(this.stepContext({}, signal), this.#environment.replan);
+    if (adopted === null) return;
+    for (const replicator of this.#replicators.values()) await replicator.stop();
+    this.#replicators.clear();
+    this.#plan = adopted.plan;
+    this.#service = adopted.service;
+    this.#maps = this.#environment.maps(adopted.service);
   }
 
   /** Goes on with the transition that was under way, if there is one. */
@@ -404,9 +429,9 @@ export class ServiceRunner {
   }
 
   #base(signal: AbortSignal): Omit<MoveContext, 'target'> {
-    const { plan, settings, emit, now, at } = this.#environment;
+    const { settings, emit, now, at } = this.#environment;
     return {
-      plan,
+      plan: this.#plan,
       service: this.service,
       owner: this.owner,
       legacy: this.#openLegacy(),

@@ -50,3 +50,42 @@ test('forward to read-cutover under writes, back to planned, forward again', asy
   expect(traffic.errors).toEqual([]);
   expect(traffic.acknowledged).toBeGreaterThan(50);
 });
+
+test('a column added on the way is carried over with --apply-ddl, and no row is missed', async () => {
+  shop = await createShop();
+  const traffic = startTraffic(shop.legacy.applicationUrl, 2);
+  const runner = await shop.runner();
+  try {
+    await runner.perform({ kind: 'advance', to: 'provisioned', parameters: {} });
+    await runner.perform({ kind: 'advance', to: 'dual-write', parameters: {} });
+    await shop.legacy.query("ALTER TABLE orders ADD COLUMN channel text DEFAULT 'web'");
+    await shop.legacy.query("UPDATE orders SET channel = 'phone' WHERE id % 7 = 0");
+    await expect(
+      runner.perform({ kind: 'advance', to: 'read-cutover', parameters: {} }),
+    ).rejects.toMatchObject({
+      code: 'DBPS_E312',
+      hint: 'dbps migrate resume orders --apply-ddl',
+    });
+    await runner.perform({ kind: 'resume', parameters: { applyDdl: true } });
+    await runner.perform({ kind: 'advance', to: 'read-cutover', parameters: {} });
+    await traffic.stop();
+    await runner.guardContext(runner.stepContext({}, runner.signal), 'read-cutover').verify('full');
+    expect(await contents(shop.service)).toEqual(await contents(shop.legacy));
+    const [row] = await shop.service.query<{ n: string }>(
+      "SELECT count(*) AS n FROM orders WHERE channel = 'phone'",
+    );
+    expect(Number(row?.n)).toBeGreaterThan(100);
+
+    // What changes rows without a word in the log is not carried over.
+    await shop.legacy.query('ALTER TABLE order_items ALTER COLUMN quantity TYPE bigint');
+    await expect(runner.perform({ kind: 'resume', parameters: { applyDdl: true } })).rejects.toMatchObject({
+      code: 'DBPS_E312',
+      message: expect.stringContaining('not additive') as string,
+    });
+    await runner.perform({ kind: 'abort' });
+  } finally {
+    await traffic.stop();
+    await runner.close();
+  }
+  expect(traffic.errors).toEqual([]);
+});

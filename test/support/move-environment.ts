@@ -33,6 +33,7 @@ export function moveEnvironment(given: {
     legacy: opener(given.legacy),
     target: () => opener(given.service),
     maps: (service) => relationMaps(given.plan, service),
+    replan: async () => Promise.reject(new Error('this test plans no second time')),
     catalogue: CATALOGUE,
     createReplicator: (context, direction) => new Replicator(context, direction),
     settings: TEST_SETTINGS,

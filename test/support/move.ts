@@ -70,6 +70,7 @@ export async function createShop(sql = SHOP): Promise<Shop> {
   const environment = (overrides: Partial<MoveEnvironment> = {}): MoveEnvironment => ({
     ...moveEnvironment({ legacy: legacy.target, service: service.target, plan, store }),
     emit: (event) => void events.push(event),
+    replan: async () => (await planFor(legacy, { services: SHOP_SERVICES })).plan,
     ...overrides,
   });
   return {

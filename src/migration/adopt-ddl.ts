@@ -1,0 +1,83 @@
+/**
+ * `migrate resume --apply-ddl`: an additive change that legacy got while the service was on its way is made in the service database too, and
+ * the service goes on under a plan that knows it. Anything else has changed rows without a word in the log, and is copied again.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Database } from '../engines/engine.js';
+import { loadEngine } from '../engines/registry.js';
+import { RefusedError } from '../model/errors.js';
+import type { Plan, ServicePlan } from '../model/plan.js';
+import { describeShapeChanges, findShapeChanges } from './shape.js';
+import type { StepContext } from './step-context.js';
+
+const DRAIN_MS = 30_000;
+
+export interface Adopted {
+  readonly plan: Plan;
+  readonly service: ServicePlan;
+}
+
+/** @returns null when nothing has changed. @throws RefusedError E312 when it cannot be carried over. */
+export async function adoptDdl(context: StepContext, replan: () => Promise<Plan>): Promise<Adopted | null> {
+  const { legacy, target, service, maps, store, owner, signal } = context;
+  const shapes = await store.shapes(service.name);
+  const changes = await findShapeChanges({ legacy, target, service, maps, shapes });
+  if (changes.length === 0) return null;
+  const isOwnedByService = (await store.route(service.name))?.owner === 'service';
+  if (
+    isOwnedByService ||
+    changes.some((change) => change.effect !== 'additive' || change.side !== 'legacy')
+  ) {
+    throw refuse(service.name, `not additive in legacy: ${describeShapeChanges(changes)}`);
+  }
+  await drainKept(context, target);
+
+  const plan = await replan();
+  const next = plan.services.find((candidate) => candidate.name === service.name);
+  if (next === undefined || next.relations.join() !== service.relations.join()) {
+    throw refuse(service.name, 'dbps.yaml gives the service other relations now');
+  }
+  const { ddl } = await loadEngine(service.targetEngine);
+  await target.ddlRunner.run(ddl.alter(service.schema, next.schema), owner, signal);
+  await context.at('adopt-ddl.altered');
+  await store.acceptPlan({ hash: plan.hash, text: JSON.stringify(plan) }, []);
+  await store.update(owner, { planHash: plan.hash });
+  const read = async (database: Database, relations: readonly string[]) =>
+    database.introspector.readRelations(relations);
+  await store.saveShapes(owner, {
+    legacy: await read(legacy, service.relations),
+    target: await read(
+      target,
+      maps.map((map) => map.target),
+    ),
+  });
+  await store.append(owner, {
+    transition: 'schema',
+    step: 'apply-ddl',
+    event: 'done',
+    detail: describeShapeChanges(changes),
+    data: { plan: plan.hash },
+  });
+  return { plan, service: next };
+}
+
+/** Changes that were received and kept are written in the old shape: they are applied before it is left. */
+async function drainKept(context: StepContext, target: Database): Promise<void> {
+  const deadline = context.now() + DRAIN_MS;
+  for (;;) {
+    const checkpoint = await target.control.readCheckpoint(context.service.name, 'forward');
+    if (checkpoint === null || checkpoint.received === checkpoint.applied) return;
+    if (context.now() > deadline || context.signal.aborted) {
+      throw refuse(context.service.name, 'changes that were received before it still wait to be applied');
+    }
+    await sleep(100);
+  }
+}
+
+function refuse(service: string, why: string): RefusedError {
+  return new RefusedError({
+    code: 'DBPS_E312',
+    message: `the change of schema cannot be carried over to ${service}: ${why}`,
+    hint: `dbps migrate abort ${service}`,
+  });
+}
