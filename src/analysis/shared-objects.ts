@@ -59,7 +59,7 @@ export function sharedObjects(
   for (const routine of schema.routines) {
     if (routine.isTrigger) continue;
     const touched = [...routine.reads, ...routine.writes];
-    const subject = `${routine.id}${routine.signature}`;
+    const subject = routine.id.endsWith(')') ? routine.id : `${routine.id}${routine.signature}`;
     if (routine.writes.length > 1)
       add(
         'routine',

@@ -71,7 +71,7 @@ export function adviseStore(
       kind: 'key-value',
       reason: 'rows are found by one key, expire or change alone, and refer to nothing',
     };
-  if (share((relation) => isEvent(relation) && isNumeric(relation)) >= MOST)
+  if (share((relation) => isEvent(relation) && isNumeric(relation) && !isKeyedByTime(relation)) >= MOST)
     return { kind: 'columnar', reason: 'facts with times and amounts, written once and summed up' };
   if (share((relation) => isEvent(relation) || isKeyedByTime(relation)) >= MOST)
     return { kind: 'wide-column', reason: 'rows are appended under a key and a time, and read by range' };

@@ -139,17 +139,20 @@ export function createRoutine(schema: DumpSchema, stmt: CreateFunctionStmt, text
   const args: string[] = [];
   for (const node of stmt.parameters ?? []) {
     if (!('FunctionParameter' in node)) continue;
-    const { mode, argType } = node.FunctionParameter;
+    const { mode, argType, name: argName } = node.FunctionParameter;
     if (mode === 'FUNC_PARAM_OUT' || mode === 'FUNC_PARAM_TABLE') continue;
-    args.push(typeText(schema, argType === undefined ? {} : argType));
+    const type = typeText(schema, argType ?? {});
+    const prefix = mode === 'FUNC_PARAM_VARIADIC' ? 'VARIADIC ' : mode === 'FUNC_PARAM_INOUT' ? 'INOUT ' : '';
+    args.push(`${prefix}${argName === undefined ? '' : `${quoteIfNeeded(argName)} `}${type}`);
   }
   const language = option(stmt.options, 'language')?.arg;
   const security = option(stmt.options, 'security')?.arg;
   const returns = stmt.returnType === undefined ? undefined : typeText(schema, stmt.returnType);
   schema.schemas.add(routineSchema);
   const signature = `(${args.join(', ')})`;
-  const id = relationId(routineSchema, name);
-  const existing = schema.routines.findIndex((known) => known.id === id && known.signature === signature);
+  // As the server identifies it: overloads have the same name.
+  const id = `${relationId(routineSchema, name)}${signature}`;
+  const existing = schema.routines.findIndex((known) => known.id === id);
   if (existing !== -1) schema.routines.splice(existing, 1);
   schema.routines.push({
     id,
@@ -260,8 +263,9 @@ export function grant(schema: DumpSchema, stmt: GrantStmt): void {
       if (draft !== undefined) targets.push(draft);
     } else if ('ObjectWithArgs' in object) {
       const { schema: routineSchema, name } = nameOf(object.ObjectWithArgs.objname, schema);
-      const id = relationId(routineSchema, name);
-      targets.push(...schema.routines.filter((routine) => routine.id === id));
+      targets.push(
+        ...schema.routines.filter((routine) => routine.schema === routineSchema && routine.name === name),
+      );
       all = ['EXECUTE'];
     }
   }

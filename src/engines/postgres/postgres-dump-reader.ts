@@ -277,8 +277,14 @@ function readType(stmt: Node, schema: DumpSchema): UserType | undefined {
     const isNullable = !(domain.constraints ?? []).some(
       (node) => 'Constraint' in node && node.Constraint.contype === 'CONSTR_NOTNULL',
     );
-    const baseType = writtenType(domain.typeName ?? {}).display;
-    return { kind: 'domain', ...nameOf(domain.domainname, schema), baseType, isNullable, checks };
+    const base = writtenType(domain.typeName ?? {});
+    const named = nameOf(domain.domainname, schema);
+    const under = schema.typeId(base.schema, base.name);
+    schema.domainBases.set(
+      relationId(named.schema, named.name),
+      under === undefined ? base.name : schema.baseTypeOf(under),
+    );
+    return { kind: 'domain', ...named, baseType: base.display, isNullable, checks };
   }
   if ('CompositeTypeStmt' in stmt) {
     const { typevar, coldeflist } = stmt.CompositeTypeStmt;

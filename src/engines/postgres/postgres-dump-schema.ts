@@ -32,6 +32,8 @@ export class DumpSchema {
   readonly sequences = new Map<RelationId, SequenceDraft>();
   readonly routines: RoutineDraft[] = [];
   readonly types = new Map<RelationId, UserType>();
+  /** Internal names of what domains stand on: their model has the display name only. */
+  readonly domainBases = new Map<RelationId, string>();
   readonly extensions: { name: string; schema: string; version: string }[] = [];
   readonly schemas = new Set<string>();
   readonly unsupported: UnsupportedObject[] = [];
@@ -72,6 +74,13 @@ export class DumpSchema {
       if (this.types.has(id)) return id;
     }
     return undefined;
+  }
+
+  /** Family of a user's type, as the introspector names it: that of a domain's base, `enum`, `composite`, or its own name. */
+  baseTypeOf(id: RelationId): string {
+    const type = this.types.get(id);
+    if (type?.kind === 'domain') return this.domainBases.get(id) ?? type.name;
+    return type?.kind === 'enum' || type?.kind === 'composite' ? type.kind : (type?.name ?? '');
   }
 
   addRelation(range: RangeVar | undefined, kind: RelationKind): RelationDraft {
@@ -261,7 +270,7 @@ export class DumpSchema {
   }
 
   private resolveCalls(names: readonly WrittenName[], path: readonly string[]): string[] {
-    const known = new Set(this.routines.map((routine) => routine.id));
+    const known = new Set(this.routines.map((routine) => relationId(routine.schema, routine.name)));
     const ids = names.flatMap((name) => {
       const schemas = name.schema === undefined ? [...path, this.defaultSchema] : [name.schema];
       return schemas
@@ -289,7 +298,7 @@ export class DumpSchema {
   private readRoutines(): void {
     const byId = new Map<string, RoutineDraft>();
     for (const routine of this.routines) {
-      byId.set(routine.id, routine);
+      byId.set(relationId(routine.schema, routine.name), routine);
       if (routine.kind === 'aggregate') continue;
       const use = readRoutine(routine.definition);
       // A body is resolved when it runs, by the caller's path: the default schema is the likeliest.

@@ -142,7 +142,7 @@ function setType(schema: DumpSchema, column: ColumnDraft, definition: ColumnDef)
   const own = schema.typeId(type.schema, type.name);
   const prefix = own === undefined ? type.schema : own.slice(0, own.indexOf('.'));
   column.type = prefix === undefined ? type.display : `${quoteIfNeeded(prefix)}.${type.display}`;
-  column.baseType = type.name;
+  column.baseType = own === undefined ? type.name : schema.baseTypeOf(own);
   column.isArray = type.isArray;
   if (own !== undefined) column.userType = own;
   return type.isSerial;
