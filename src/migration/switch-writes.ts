@@ -17,6 +17,7 @@ import { InterruptedError, RefusedError } from '../model/errors.js';
 import { fingerprint } from '../model/fingerprint.js';
 import { openChangedKeys, type ChangedKeysCheck } from './changed-keys.js';
 import { fenceOptions } from './fence-options.js';
+import { readOwnership } from './ownership.js';
 import type { Sides } from './sides.js';
 import { expectedFingerprint } from './shape.js';
 import type { StepContext } from './step-context.js';
@@ -52,6 +53,12 @@ export async function switchWrites(
       { shape, peerRevision: peer?.revision ?? 0, opposite, changed },
       at,
     );
+  } catch (error) {
+    // Not switched: both streams go back to what they did, unless the process is on its way out. A later start tells what is wrong with one.
+    const { accepting } = await readOwnership(context, owner.service).catch(() => ({ accepting: null }));
+    if (accepting === sides.fromOwner && !context.signal.aborted)
+      await Promise.allSettled([sides.stream.start('apply'), sides.opposite.start('watch')]);
+    throw error;
   } finally {
     await changed.close();
   }
@@ -93,21 +100,21 @@ async function switchPrepared(
     ]);
     if (shapeBehindLocks !== prepared.shape) throw shapeChanged(context);
     await at('drained');
-    await sides.stream.stop();
-    await at('apply-stopped');
-
+    // Nothing more can arrive: stopping, comparing and moving the sequences on need not wait for each other.
     const verifyBegan = performance.now();
-    const verified = await prepared.changed.prove(budgetMs - held.heldMs());
+    const [verified] = await Promise.all([
+      prepared.changed.prove(budgetMs - held.heldMs()),
+      sides.stream.stop(),
+      sides.to.fence.advanceSequences(
+        owner,
+        held.sequences.flatMap((peerSequence) => {
+          const pair = sides.sequences.find(({ from }) => from === peerSequence.id);
+          return pair === undefined ? [] : [{ id: pair.to, peer: peerSequence, clients: held.clients }];
+        }),
+      ),
+    ]);
     const verifyMs = performance.now() - verifyBegan;
     await at('verified');
-    await sides.to.fence.advanceSequences(
-      owner,
-      held.sequences.flatMap((peerSequence) => {
-        const pair = sides.sequences.find(({ from }) => from === peerSequence.id);
-        return pair === undefined ? [] : [{ id: pair.to, peer: peerSequence, clients: held.clients }];
-      }),
-    );
-    await at('sequences-set');
     const start = await sides.to.changes.currentPosition();
     await at('position-read');
 

@@ -18,17 +18,24 @@ import type { CommitPoint, HeldFence, HoldOptions, Ownership } from '../engine.j
 import { lockEpoch, openSession } from './postgres-connection.js';
 import { closeStatements, lockTables, requireFenceable } from './postgres-fence-closing.js';
 import { settleCommit, moveOwnership } from './postgres-fence-commit.js';
-import { canBeReplica, readFiringTriggers } from './postgres-fence-keys.js';
+import {
+  canBeReplica,
+  readFiringTriggers,
+  readForeignKeys,
+  type FiringTrigger,
+} from './postgres-fence-keys.js';
+import { parentsFirst } from './postgres-fence-order.js';
 import { remember } from './postgres-fence-memory.js';
-import { readFence } from './postgres-fence-observe.js';
+import { readFence, type FenceFacts } from './postgres-fence-observe.js';
 import {
   boundsOf,
   fenceSequence,
   lockSequence,
   readSequences,
+  readSequenceValues,
   type SequenceFacts,
 } from './postgres-fence-sequences.js';
-import { readTree, type FencedRelation, type Queryable } from './postgres-fence-tree.js';
+import { readTree, type Queryable } from './postgres-fence-tree.js';
 import { readRelationShapes } from './postgres-introspector.js';
 import { quoteLiteral } from './postgres-sql.js';
 
@@ -73,15 +80,14 @@ export async function holdWriters(input: HoldInput): Promise<HeldFence> {
     await lockEpoch(client, owner);
     const deadlockTimeout = await deadlockTimeoutMs(client);
     await evict(client, input.relations, deadlockTimeout, options);
-    const sequences = await readSequences(client, options.sequences);
-    const { startedAt, attempts } = await lockWriters(client, input, sequences, deadlockTimeout);
+    // Between the waves: SHARE UPDATE EXCLUSIVE keeps DDL out (a new partition included), and no writer waits for what is read here.
+    const seen = await readBetweenLocks(client, input);
+    requireFenceable(seen.facts.tree);
+    const { startedAt, attempts } = await lockWriters(client, input, seen, deadlockTimeout);
     await client.query('SET LOCAL statement_timeout = 0');
-    const tree = await readTree(client, input.relations);
-    requireFenceable(tree);
     return new PostgresHeldFence(input, client, {
-      tree,
-      sequences: await readSequences(client, options.sequences),
-      clients: await countClients(client),
+      ...seen,
+      sequences: await readSequenceValues(client, seen.sequences),
       startedAt,
       attempts,
       release,
@@ -145,29 +151,56 @@ async function evict(
   await client.query('SET LOCAL lock_timeout = 0');
 }
 
+interface SeenBetweenLocks {
+  readonly facts: FenceFacts;
+  readonly triggers: readonly FiringTrigger[];
+  readonly sequences: readonly SequenceFacts[];
+  readonly fingerprint: string;
+  readonly clients: number;
+  /** Referenced relations first: the order in which applications mostly write. */
+  readonly order: readonly RelationId[];
+}
+
+async function readBetweenLocks(client: Queryable, input: HoldInput): Promise<SeenBetweenLocks> {
+  const { owner, relations, options } = input;
+  const facts = await readFence(client, owner.service, relations);
+  return {
+    facts,
+    triggers: await readFiringTriggers(client, facts.tree, await canBeReplica(client)),
+    sequences: await readSequences(client, options.sequences),
+    fingerprint: fingerprint(await readRelationShapes(client, relations), relations),
+    clients: await countClients(client),
+    order: parentsFirst(relations, await readForeignKeys(client, facts.tree, 'inner'), facts.tree),
+  };
+}
+
 async function lockWriters(
   client: Queryable,
   input: HoldInput,
-  sequences: readonly SequenceFacts[],
+  seen: Pick<SeenBetweenLocks, 'sequences' | 'order'>,
   deadlockTimeout: number,
 ): Promise<{ startedAt: number; attempts: number }> {
-  const { options, relations } = input;
+  const { options } = input;
   const longest = Math.max(10, Math.min(options.lockTimeoutMs, Math.floor(deadlockTimeout * 0.8)));
-  // One statement, so that one statement_timeout covers tables and sequences together. Writers that draw a value by a column's default lock the
-  // table first, writers that call nextval before their INSERT the sequence first: the attempts take turns, or one of the two would never let us in.
-  const tables = [lockTables(relations, 'SHARE ROW EXCLUSIVE')];
-  const drawn = sequences.map(lockSequence);
+  // One statement, so that one statement_timeout covers tables and sequences together. Who locks in another order than the writers waits for them
+  // while they wait for him: those that write parents or children first, draw a value by default (table first) or by nextval
+  // (sequence first). The attempts take turns, or some of them would never let us in.
+  const drawn = seen.sequences.map(lockSequence);
+  const tables = (order: readonly RelationId[]) => lockTables(order, 'SHARE ROW EXCLUSIVE');
   const inOrder = (locks: readonly string[]) =>
     `DO ${quoteLiteral(`BEGIN ${locks.map((sql) => `${sql};`).join(' ')} END`)}`;
-  const orders = [inOrder([...tables, ...drawn]), inOrder([...drawn, ...tables])];
+  const orders = [seen.order, seen.order.toReversed()].flatMap((order) => [
+    inOrder([tables(order), ...drawn]),
+    inOrder([...drawn, tables(order)]),
+  ]);
   for (let attempt = 1; ; attempt++) {
     options.signal?.throwIfAborted();
-    const patience = Math.min(longest, 100 * 2 ** (attempt - 1));
+    const patience = Math.min(longest, 60 * 2 ** (attempt - 1));
     await client.query('SAVEPOINT hold');
     await client.query(`SET LOCAL statement_timeout = ${patience}`);
     const startedAt = performance.now();
     try {
-      await client.query(orders[(attempt - 1) % 2] as string);
+      await client.query(orders[(attempt - 1) % orders.length] as string);
       return { startedAt, attempts: attempt };
     } catch (error) {
       if (!GIVE_WAY.has(codeOf(error) ?? '')) throw error;
@@ -175,7 +208,7 @@ async function lockWriters(
       if (attempt >= options.attempts)
         throw await notHeld(
           client,
-          relations,
+          input.relations,
           `writers did not finish within ${longest} ms in ${attempt} attempts`,
           error,
         );
@@ -207,10 +240,7 @@ async function notHeld(
   });
 }
 
-interface HeldState {
-  readonly tree: readonly FencedRelation[];
-  readonly sequences: readonly SequenceFacts[];
-  readonly clients: number;
+interface HeldState extends SeenBetweenLocks {
   readonly startedAt: number;
   readonly attempts: number;
   readonly release: () => void;
@@ -231,7 +261,7 @@ class PostgresHeldFence implements HeldFence {
     this.#client = client;
     this.#held = held;
     this.attempts = held.attempts;
-    this.relations = held.tree.map((relation) => relation.id);
+    this.relations = held.facts.tree.map((relation) => relation.id);
     this.sequences = held.sequences;
     this.clients = held.clients;
   }
@@ -240,11 +270,8 @@ class PostgresHeldFence implements HeldFence {
     return performance.now() - this.#held.startedAt;
   }
 
-  async fingerprint(): Promise<string> {
-    const { relations } = this.#input;
-    return this.#guarded(async () =>
-      fingerprint(await readRelationShapes(this.#client, relations), relations),
-    );
+  fingerprint(): Promise<string> {
+    return Promise.resolve(this.#held.fingerprint);
   }
 
   async commit(point: CommitPoint): Promise<'committed' | 'not-committed'> {
@@ -283,11 +310,9 @@ class PostgresHeldFence implements HeldFence {
 
   /** @returns the new revision of the ownership row. */
   async #closeAndMove(point: CommitPoint): Promise<number> {
-    const { owner, relations, options } = this.#input;
+    const { owner, options } = this.#input;
+    const { facts, triggers } = this.#held;
     const client = this.#client;
-    const isReplica = await canBeReplica(client);
-    const facts = await readFence(client, owner.service, relations);
-    const triggers = await readFiringTriggers(client, facts.tree, isReplica);
     await remember(client, owner.service, [
       ...triggers,
       ...this.sequences.map((sequence) => ({

@@ -25,6 +25,8 @@ export async function canBeReplica(client: Queryable): Promise<boolean> {
   }
 }
 
+export type FiringTrigger = Extract<Memory, { kind: 'trigger' }>;
+
 interface TriggerRow {
   schema: string;
   relation: string;
@@ -45,7 +47,7 @@ export async function readFiringTriggers(
   client: Queryable,
   tree: readonly FencedRelation[],
   isReplica: boolean,
-): Promise<Extract<Memory, { kind: 'trigger' }>[]> {
+): Promise<FiringTrigger[]> {
   const { rows } = await client.query<TriggerRow>(USER_TRIGGERS, [
     tree.map((r) => r.oid),
     [STATEMENT_TRIGGER, ROW_TRIGGER],
@@ -73,7 +75,13 @@ export function enableTrigger(trigger: Extract<Memory, { kind: 'trigger' }>): st
   return `ALTER TABLE ONLY ${quoteRelation(trigger.relation)} ENABLE ${how}TRIGGER ${quoteIdentifier(trigger.name)}`;
 }
 
+export interface ForeignKeyFacts extends DetachedKey {
+  readonly parent: RelationId;
+}
+
 interface KeyRow {
+  parent_schema: string;
+  parent: string;
   schema: string;
   relation: string;
   name: string;
@@ -83,10 +91,12 @@ interface KeyRow {
 
 const FOREIGN_KEYS = `
 SELECT n.nspname AS schema, c.relname AS relation, k.conname AS name, pg_get_constraintdef(k.oid) AS definition,
-       k.convalidated::text AS validated
+       k.convalidated::text AS validated, pn.nspname AS parent_schema, p.relname AS parent
   FROM pg_constraint k
   JOIN pg_class c ON c.oid = k.conrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_class p ON p.oid = k.confrelid
+  JOIN pg_namespace pn ON pn.oid = p.relnamespace
  WHERE k.contype = 'f' AND k.conparentid = 0
    AND CASE $2 WHEN 'inner' THEN k.conrelid = ANY ($1::oid[]) AND k.confrelid = ANY ($1::oid[])
                ELSE (k.conrelid = ANY ($1::oid[])) <> (k.confrelid = ANY ($1::oid[])) END
@@ -96,13 +106,14 @@ export async function readForeignKeys(
   client: Queryable,
   tree: readonly FencedRelation[],
   scope: KeyScope,
-): Promise<DetachedKey[]> {
+): Promise<ForeignKeyFacts[]> {
   const { rows } = await client.query<KeyRow>(FOREIGN_KEYS, [tree.map((r) => r.oid), scope]);
   return rows.map((row) => ({
     relation: relationId(row.schema, row.relation),
     name: row.name,
     definition: row.definition.replace(/ NOT VALID$/, ''),
     isValidated: row.validated === 'true',
+    parent: relationId(row.parent_schema, row.parent),
   }));
 }
 

@@ -54,34 +54,42 @@ export async function readSequences(client: Queryable, ids: readonly RelationId[
       message: `no such sequence: ${missing.join(', ')}`,
       hint: 'dbps plan diff shows what has changed since the plan was made.',
     });
-  if (rows.length === 0) return [];
-  // One statement for all: each round trip is time in which writers wait.
-  const { rows: values } = await client.query<{ position: string; last_value: string; is_called: string }>(
-    rows
-      .map(
-        (row, index) =>
-          `SELECT ${index} AS position, last_value, is_called::text AS is_called FROM ${quoteIdentifier(row.schema)}.${quoteIdentifier(row.name)}`,
-      )
-      .join(' UNION ALL ')
-      .concat(' ORDER BY 1'),
-  );
-  return rows.map((row, index) => {
-    const value = values[index] as { last_value: string; is_called: string };
-    const lastValue = BigInt(value.last_value);
-    const isCalled = value.is_called === 'true';
-    return {
+  return readSequenceValues(
+    client,
+    rows.map((row) => ({
       id: relationId(row.schema, row.name),
       sql: `${quoteIdentifier(row.schema)}.${quoteIdentifier(row.name)}`,
-      lastValue,
-      isCalled,
       isCycling: row.cycles === 'true',
       start: row.start,
-      next: String(isCalled ? lastValue + BigInt(row.increment) : lastValue),
       increment: row.increment,
       minimum: row.minimum,
       maximum: row.maximum,
       cache: row.cache,
-    };
+    })),
+  );
+}
+
+/** Where they stand now; one statement for all, as writers wait. */
+export async function readSequenceValues(
+  client: Queryable,
+  sequences: readonly Omit<SequenceFacts, 'lastValue' | 'isCalled' | 'next'>[],
+): Promise<SequenceFacts[]> {
+  if (sequences.length === 0) return [];
+  const { rows } = await client.query<{ last_value: string; is_called: string }>(
+    sequences
+      .map(
+        ({ sql }, index) =>
+          `SELECT ${index} AS position, last_value, is_called::text AS is_called FROM ${sql}`,
+      )
+      .join(' UNION ALL ')
+      .concat(' ORDER BY 1'),
+  );
+  return sequences.map((sequence, index) => {
+    const value = rows[index] as { last_value: string; is_called: string };
+    const lastValue = BigInt(value.last_value);
+    const isCalled = value.is_called === 'true';
+    const next = String(isCalled ? lastValue + BigInt(sequence.increment) : lastValue);
+    return { ...sequence, lastValue, isCalled, next };
   });
 }
 
