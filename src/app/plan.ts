@@ -6,7 +6,7 @@ import { ConfigError, UsageError } from '../model/errors.js';
 import type { Plan } from '../model/plan.js';
 import type { Boundaries } from '../planning/boundaries.js';
 import { hashPlan, makePlan } from '../planning/make-plan.js';
-import { comparePlans, type PlanDifference } from '../planning/plan-diff.js';
+import { comparePlans, withoutOwnChanges, type PlanDifference } from '../planning/plan-diff.js';
 import { openReadOnly } from './databases.js';
 
 export interface PlanOptions {
@@ -114,14 +114,38 @@ export function diffPlans(before: Plan, after: Plan): PlanDiff {
   return { before: before.hash, after: after.hash, differences: comparePlans(before, after) };
 }
 
-/** Drift: the saved plan against what dbps.yaml and the database would give now. */
+/** Services whose writes have left the shared database, and those whose relations are gone from it. */
+async function movedServices(
+  config: Config,
+): Promise<{ readonly moved: readonly string[]; readonly gone: readonly string[] }> {
+  const { openStateStore } = await import('../state/knex-state-store.js');
+  const store = openStateStore(config.source.target(), { applicationName: 'dbps plan diff' });
+  try {
+    const states = (await store.isInstalled()) ? await store.services() : [];
+    const inPhase = (...phases: readonly string[]) =>
+      states.filter((state) => phases.includes(state.phase)).map((state) => state.service);
+    return { moved: inPhase('write-cutover', 'sync', 'decommissioned'), gone: inPhase('decommissioned') };
+  } finally {
+    await store.close();
+  }
+}
+
+/** Drift: the saved plan against what dbps.yaml and the database would give now, dbps's own doing left out. */
 export async function diffPlanWithLive(
   config: Config,
   before: Plan,
   options: PlanOptions,
 ): Promise<PlanDiff> {
+  const { moved, gone } = await movedServices(config);
+  const there: Config = { ...config, services: config.services.filter(({ name }) => !gone.includes(name)) };
+  if (there.services.length === 0) return { before: before.hash, after: before.hash, differences: [] };
   try {
-    return diffPlans(before, await planSplit(config, options));
+    const now = await planSplit(there, options);
+    return {
+      before: before.hash,
+      after: now.hash,
+      differences: withoutOwnChanges(comparePlans(before, now), before, moved),
+    };
   } catch (error) {
     // A relation that is in no service now is drift, not a mistake of whoever asks what has drifted.
     if (!(error instanceof ConfigError) || !/^DBPS_E22[0-4]$/.test(error.code)) throw error;

@@ -152,3 +152,29 @@ export function comparePlans(before: Plan, after: Plan): readonly PlanDifference
     });
   return differences;
 }
+
+/**
+ * Differences without those that dbps made itself: once a service's writes have moved, crossing keys are gone from the shared
+ * database, and in the end the relations too.
+ */
+export function withoutOwnChanges(
+  differences: readonly PlanDifference[],
+  before: Plan,
+  moved: readonly string[],
+): readonly PlanDifference[] {
+  const parted = new Set(
+    before.crossings
+      .filter(
+        (crossing) =>
+          moved.includes(crossing.childService ?? '') || moved.includes(crossing.parentService ?? ''),
+      )
+      .map((crossing) => `reference ${crossing.label}`),
+  );
+  return differences.filter(
+    (difference) =>
+      !moved.includes(difference.service ?? '') &&
+      !parted.has(difference.object) &&
+      // Which parents are left decides the order, and findings tell of what is gone.
+      (moved.length === 0 || difference.service !== null),
+  );
+}

@@ -7,7 +7,7 @@ import type { DatabaseSchema } from '../../src/model/database-schema.js';
 import { compareShapes, fingerprint } from '../../src/model/fingerprint.js';
 import type { Boundaries } from '../../src/planning/boundaries.js';
 import { makePlan } from '../../src/planning/make-plan.js';
-import { comparePlans } from '../../src/planning/plan-diff.js';
+import { comparePlans, withoutOwnChanges } from '../../src/planning/plan-diff.js';
 import { relationMaps } from '../../src/planning/relation-maps.js';
 
 const SHOP = `
@@ -255,6 +255,20 @@ describe('the hash', () => {
       }),
     );
   });
+});
+
+test('what dbps took away itself is no drift: the crossing keys of a service that has moved', async () => {
+  const cut = makePlan(
+    await read(
+      `${SHOP} ALTER TABLE orders DROP CONSTRAINT orders_user_id_fkey; ALTER TABLE items ADD COLUMN note text;`,
+    ),
+    split(SERVICES),
+    '',
+  );
+  const objects = (moved: readonly string[]) =>
+    withoutOwnChanges(comparePlans(plan, cut), plan, moved).map((difference) => difference.object);
+  expect(objects([])).toContain('reference orders.user_id -> users.id');
+  expect(objects(['people'])).toEqual(['public.items']);
 });
 
 describe('H5: the fingerprint', () => {

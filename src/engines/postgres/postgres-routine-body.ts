@@ -174,15 +174,3 @@ export async function readBody(language: string, definition: string, source: str
   }
   return collector.result();
 }
-
-/** Relations and routines named in one statement or query, such as a rule's or a view's. */
-export async function readStatement(sql: string): Promise<BodyUse> {
-  await loadModule();
-  const collector = new Collector();
-  try {
-    collector.statement(sql);
-  } catch {
-    return OPAQUE;
-  }
-  return collector.result();
-}
