@@ -12,7 +12,7 @@ const databases = {
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000 } },
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000, maxWorkers: 2 } },
       { test: { name: 'contract', include: ['test/contract/**/*.test.ts'], ...databases } },
       { test: { name: 'integration', include: ['test/integration/**/*.test.ts'], ...databases } },
       { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...databases } },
