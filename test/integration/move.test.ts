@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { contents, createShop, type Shop } from '../support/move.js';
 import { startTraffic } from '../support/shop-traffic.js';
@@ -88,4 +89,30 @@ test('a column added on the way is carried over with --apply-ddl, and no row is 
     await runner.close();
   }
   expect(traffic.errors).toEqual([]);
+});
+
+test('what is written before the first chunk is kept while the tables have no keys yet', async () => {
+  shop = await createShop();
+  const { legacy, service } = shop;
+  const runner = await shop.runner({
+    at: async (point) => {
+      if (point !== 'copy.planned') return;
+      await legacy.query(
+        "UPDATE orders SET note = 'kept' WHERE id <= 10; DELETE FROM order_items WHERE order_id = 11",
+      );
+      for (const deadline = Date.now() + 30_000; ; await sleep(50)) {
+        const [row] = await service.query<{ n: string }>('SELECT count(*) AS n FROM dbps.spool');
+        if (row?.n !== '0') return;
+        if (Date.now() > deadline) throw new Error('nothing was kept');
+      }
+    },
+  });
+  try {
+    await runner.perform({ kind: 'advance', to: 'provisioned', parameters: {} });
+    await runner.perform({ kind: 'advance', to: 'dual-write', parameters: {} });
+    expect(await contents(service)).toEqual(await contents(legacy));
+    await runner.perform({ kind: 'abort' });
+  } finally {
+    await runner.close();
+  }
 });

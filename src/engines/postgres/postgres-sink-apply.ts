@@ -54,7 +54,7 @@ export async function openApplySession(target: ConnectionTarget, owner: Ownershi
 export class PostgresApplier {
   readonly #options: ApplierOptions;
   readonly #client: pg.Client;
-  readonly #writer: WindowWriter;
+  #writer: WindowWriter | null = null;
   readonly #places: ReadonlyMap<RelationMap, readonly number[]>;
   #applied: Position;
   #received: Position;
@@ -62,12 +62,10 @@ export class PostgresApplier {
   private constructor(
     options: ApplierOptions,
     client: pg.Client,
-    tables: ReadonlyMap<RelationMap, TargetTable>,
     at: { readonly applied: Position; readonly received: Position },
   ) {
     this.#options = options;
     this.#client = client;
-    this.#writer = new WindowWriter(client, tables);
     this.#places = new Map(options.maps.map((map) => [map, keyPlaces(map)]));
     this.#applied = at.applied;
     this.#received = at.received;
@@ -78,14 +76,16 @@ export class PostgresApplier {
     at: { readonly applied: Position; readonly received: Position },
   ): Promise<PostgresApplier> {
     const client = await openApplySession(options.target, options.owner);
-    try {
-      const tables = new Map<RelationMap, TargetTable>();
-      for (const map of options.maps) tables.set(map, await readTargetTable(client, map));
-      return new PostgresApplier(options, client, tables, at);
-    } catch (error) {
-      await client.end();
-      throw error;
-    }
+    return new PostgresApplier(options, client, at);
+  }
+
+  /** Not before something is applied: while the copy runs, changes are only kept, and the tables have no keys yet. */
+  async #openWriter(): Promise<WindowWriter> {
+    if (this.#writer !== null) return this.#writer;
+    const tables = new Map<RelationMap, TargetTable>();
+    for (const map of this.#options.maps) tables.set(map, await readTargetTable(this.#client, map));
+    this.#writer = new WindowWriter(this.#client, tables);
+    return this.#writer;
   }
 
   get client(): pg.Client {
@@ -93,11 +93,12 @@ export class PostgresApplier {
   }
 
   async apply(batch: ApplyBatch): Promise<ApplyOutcome> {
-    this.#writer.statements = 0;
-    this.#writer.wasUnmerged = false;
+    const window = await this.#openWriter();
+    window.statements = 0;
+    window.wasUnmerged = false;
     return this.transaction(async () => {
       await this.#move(batch.end, batch.spooled !== undefined);
-      const writer = new BatchWriter(this.#writer, this.#certainty(batch), this.#places, (map, keys) =>
+      const writer = new BatchWriter(window, this.#certainty(batch), this.#places, (map, keys) =>
         this.#options.changed.addWith(this.#client, map, keys),
       );
       // Most batches are thousands of small transactions, all there: a turn of the event loop for each would cost more than they do.
@@ -113,7 +114,7 @@ export class PostgresApplier {
           'DELETE FROM dbps.spool WHERE service = $1 AND direction = $2 AND seq <= $3',
           [this.#options.stream.service, this.#options.stream.direction, batch.spooled.through],
         );
-      const { statements, wasUnmerged } = this.#writer;
+      const { statements, wasUnmerged } = window;
       return { changes: writer.changes, statements, wasUnmerged };
     });
   }
