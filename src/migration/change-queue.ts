@@ -5,8 +5,8 @@
  */
 import type { ChangeTransaction, Position } from '../engines/engine.js';
 
-const QUEUE_BYTES = 12 << 20;
-const QUEUE_CHANGES = 40_000;
+const QUEUE_BYTES = 8 << 20;
+const QUEUE_CHANGES = 25_000;
 /** Also the bound of what is lost and done again when a batch fails. */
 const BATCH_CHANGES = 20_000;
 const BATCH_BYTES = 8 << 20;

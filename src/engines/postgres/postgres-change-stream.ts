@@ -32,7 +32,7 @@ import { takeCopyData } from './postgres-replication-socket.js';
 import { quoteIdentifier, quoteLiteral } from './postgres-sql.js';
 
 /** Bytes of undecoded messages held before the socket is paused, and bytes after which a piece is cut. */
-const INBOX_BYTES = 8 << 20;
+const INBOX_BYTES = 4 << 20;
 const PIECE_BYTES = 4 << 20;
 const STATUS_EVERY_MS = 5_000;
 /** 2000-01-01 in microseconds since 1970. */
