@@ -21,7 +21,7 @@ export const CONSENSUS = {
   /** Distinct patterns of the runs that are compared pair by pair; more patterns than this, fewer runs. */
   mostPatterns: 2500,
   /** Pairs looked at over all runs: a bound on time for schemas of thousands of relations. */
-  budget: 1_500_000,
+  budget: 1_000_000,
   fewestRuns: 3,
 } as const;
 
@@ -38,8 +38,10 @@ export function seekConsensus(
   options: ConsensusOptions,
 ): Consensus {
   const { size } = graph;
-  const budget = Math.floor(CONSENSUS.budget / Math.max(1, graph.pairs));
-  const most = Math.max(CONSENSUS.fewestRuns, Math.min(options.runs ?? CONSENSUS.runs, budget));
+  const wanted = options.runs ?? CONSENSUS.runs;
+  // Fewer runs are wanted for a rougher answer: they have a smaller share of the time, too.
+  const affordable = Math.floor((CONSENSUS.budget * wanted) / CONSENSUS.runs / Math.max(1, graph.pairs));
+  const most = Math.max(CONSENSUS.fewestRuns, Math.min(wanted, affordable));
   const runs: number[][] = [];
   for (let run = 0; run < most; run += 1) {
     const factor = CONSENSUS.resolutions[run % CONSENSUS.resolutions.length] as number;
