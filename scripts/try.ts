@@ -18,21 +18,6 @@ const stop = new AbortController();
 process.once('SIGINT', () => stop.abort());
 process.once('SIGTERM', () => stop.abort());
 
-if (folder === undefined || !fs.existsSync(folder)) {
-  console.log(
-    `try needs a folder with ${[...DATA_SETS, SCHEMA_ONLY].map(({ name }) => name).join(', ')}: npm run try -- <folder>   (docs/try.md says where they come from)`,
-  );
-} else {
-  const missing = [...DATA_SETS, SCHEMA_ONLY].flatMap(({ files }) =>
-    files.filter((file) => !fs.existsSync(path.join(folder, file))),
-  );
-  if (missing.length > 0) {
-    console.log(`not in ${folder}: ${missing.join(', ')}; nothing tried`);
-  } else {
-    process.exitCode = (await tryAll(folder)) ? 0 : 1;
-  }
-}
-
 async function tryAll(from: string): Promise<boolean> {
   const servers = await startTryServers();
   let isGood = true;
@@ -250,8 +235,24 @@ ${services.join('')}migration:
 function findSql(directory: string, service: string): string {
   const files = fs
     .readdirSync(directory, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.split(path.sep).includes(service) && file.endsWith('.sql'));
+    .filter((file) => file.split(path.sep).includes(service) && path.basename(file) === 'schema.sql');
   const [file] = files;
-  if (file === undefined) throw new Error(`generate wrote no SQL for ${service}`);
+  if (file === undefined) throw new Error(`generate wrote no schema.sql for ${service}`);
   return path.join(directory, file);
+}
+
+// Last, when the class above is there.
+if (folder === undefined || !fs.existsSync(folder)) {
+  console.log(
+    `try needs a folder with ${[...DATA_SETS, SCHEMA_ONLY].map(({ name }) => name).join(', ')}: npm run try -- <folder>   (docs/try.md says where they come from)`,
+  );
+} else {
+  const missing = [...DATA_SETS, SCHEMA_ONLY].flatMap(({ files }) =>
+    files.filter((file) => !fs.existsSync(path.join(folder, file))),
+  );
+  if (missing.length > 0) {
+    console.log(`not in ${folder}: ${missing.join(', ')}; nothing tried`);
+  } else {
+    process.exitCode = (await tryAll(folder)) ? 0 : 1;
+  }
 }

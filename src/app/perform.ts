@@ -7,7 +7,7 @@ import type { Config } from '../config/config.js';
 import { readRequest, writeRequest, type RequestOutcome, type Wish } from '../migration/requests.js';
 import type { TransitionResult } from '../migration/orchestrator.js';
 import { ServiceRunner } from '../migration/service-runner.js';
-import { InterruptedError } from '../model/errors.js';
+import { InterruptedError, RefusedError } from '../model/errors.js';
 import type { Phase } from '../model/phases.js';
 import type { StateStore } from '../state/state-store.js';
 import { isLive, moveEnvironment, openStore, planFor, serviceConfig, type MoveOptions } from './move.js';
@@ -42,36 +42,36 @@ export async function perform(
       ? options.signal
       : AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);
   try {
-    const state = await store.service(service);
-    if (state !== null && isLive(state, options.now())) {
-      const filed = await store.fileRequest(
-        writeRequest(service, wish, `${options.holder} on ${options.host}`),
-      );
-      if (options.detach === true) {
-        return { service, by: 'filed', request: filed.id, phase: state.phase, transitions: [] };
+    for (;;) {
+      const state = await store.service(service);
+      if (state !== null && isLive(state, options.now())) {
+        const filed = await store.fileRequest(
+          writeRequest(service, wish, `${options.holder} on ${options.host}`),
+        );
+        if (options.detach === true) {
+          return { service, by: 'filed', request: filed.id, phase: state.phase, transitions: [] };
+        }
+        const taken = await follow(store, filed.id, service, { ...options, signal });
+        if (taken !== null) return { service, by: 'runner', request: filed.id, ...taken };
+        // Its runner went away before it took the request: this process does it.
       }
-      const taken = await follow(store, filed.id, service, { ...options, signal });
-      if (taken !== null) return { service, by: 'runner', request: filed.id, ...taken };
-      // Its runner went away before it took the request: this process does it.
+      const done = await doIt(config, store, service, wish, { ...options, signal });
+      // Nobody held it a moment ago, and now somebody does (`run` looks for services by itself): it is asked.
+      if (done !== null) return { service, by: 'self', request: null, ...done };
     }
-    return {
-      service,
-      by: 'self',
-      request: null,
-      ...(await doIt(config, store, service, wish, { ...options, signal })),
-    };
   } finally {
     await store.close();
   }
 }
 
+/** @returns null when another runner took the lease in the meantime. */
 async function doIt(
   config: Config,
   store: StateStore,
   service: string,
   wish: Wish,
   options: PerformOptions,
-): Promise<{ phase: Phase; transitions: readonly TransitionResult[] }> {
+): Promise<{ phase: Phase; transitions: readonly TransitionResult[] } | null> {
   const plan = await planFor(config, store, await store.service(service), options.planFile);
   await store.install();
   await store.acceptPlan(
@@ -81,7 +81,13 @@ async function doIt(
   const runner = await ServiceRunner.open(moveEnvironment(config, plan, store, options), service, {
     waitMs: options.lockTimeoutMs ?? 0,
     signal: options.signal,
+  }).catch(async (error: unknown) => {
+    const state = await store.service(service);
+    const isTaken = error instanceof RefusedError && error.code === 'DBPS_E301';
+    if (isTaken && state !== null && isLive(state, options.now())) return null;
+    throw error;
   });
+  if (runner === null) return null;
   try {
     const transitions = await runner.perform(wish);
     return { phase: (await runner.state()).phase, transitions };
