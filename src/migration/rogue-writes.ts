@@ -1,34 +1,33 @@
 /**
  * Writes that reached a database after it had given them away: by a disabled trigger, the replica role, a partition without fence. The
  * journal holds each as the log showed it. They are never merged by themselves: both versions are shown, and somebody decides by making both
- * sides equal, or by keeping the owner's row, which `decideRogueWrites` writes down.
+ * sides equal and going on with `--keep-owner`: the transition that was begun so is written down, and settles what was found before it.
  */
 import type { ReadOnlyDatabase, RelationMap } from '../engines/engine.js';
 import type { Finding } from '../model/finding.js';
 import type { JournalEntry } from '../state/state-store.js';
-import { ROGUE_WRITE } from './journal.js';
-import type { RogueChange, StepContext } from './step-context.js';
+import { ROGUE_WRITE, TRANSITION_ITSELF } from './journal.js';
+import type { RogueChange, TransitionParameters } from './step-context.js';
 
 export interface RogueWrite extends RogueChange {
   readonly entry: number;
   readonly at: string;
 }
 
-/** Journal step of a decision; `data.entries` are the notes it settles. */
-export const ROGUE_DECISION = 'rogue-write-decided';
-
 /** Undecided ones. Pure. */
 export function openRogueWrites(history: readonly JournalEntry[]): RogueWrite[] {
-  const decided = new Set(
-    history
-      .filter(({ step }) => step === ROGUE_DECISION)
-      .flatMap(({ data }) => (data as { entries?: readonly number[] } | null)?.entries ?? []),
-  );
+  const settledUpTo = Math.max(0, ...history.filter(isDecision).map(({ id }) => id));
   return history
     .filter(
-      ({ id, step, transition }) => step === ROGUE_WRITE && transition === 'forward' && !decided.has(id),
+      ({ id, step, transition }) => step === ROGUE_WRITE && transition === 'forward' && id > settledUpTo,
     )
     .map(({ id, at, data }) => ({ ...(data as RogueChange), entry: id, at }));
+}
+
+function isDecision({ step, event, data }: JournalEntry): boolean {
+  if (step !== TRANSITION_ITSELF || event !== 'started') return false;
+  const { parameters } = (data ?? {}) as { readonly parameters?: TransitionParameters };
+  return parameters?.keepOwner === true;
 }
 
 export interface RogueVersions {
@@ -78,19 +77,7 @@ export function rogueFinding(service: string, { write, legacy, service: owner }:
     relation: write.relation,
     service,
     message: `legacy accepted a ${write.kind} of ${subject} at ${write.at}, though ${service} owns the writes`,
-    remedy: `Carry over what is wanted into the service database, then: dbps migrate resume ${service} --keep-owner`,
+    remedy: `Carry over what is wanted into the service database, then go on with: dbps migrate advance ${service} --keep-owner`,
     data: { position: write.position, legacy, service: owner, entry: write.entry },
   };
-}
-
-/** Writes the decision down: the owner's rows stand. dbps carries nothing over by itself. */
-export async function decideRogueWrites(context: StepContext, writes: readonly RogueWrite[]): Promise<void> {
-  if (writes.length === 0) return;
-  await context.store.append(context.owner, {
-    transition: 'forward',
-    step: ROGUE_DECISION,
-    event: 'note',
-    detail: `${writes.length} writes in legacy are settled: the owner's rows stand`,
-    data: { entries: writes.map(({ entry }) => entry), decision: 'keep-owner' },
-  });
 }

@@ -40,6 +40,8 @@ export interface TransitionParameters {
   readonly maxLagMs?: number;
   /** `<service>@<plan-hash>.e<epoch>`, checked before the transition begins. */
   readonly confirm?: string;
+  /** The decision about writes that reached legacy behind the fence: the owner's rows stand. */
+  readonly keepOwner?: boolean;
   /** Guards that may pass by themselves are waited for. */
   readonly wait?: boolean;
   /** Apply additive schema changes to the other side on resume. */

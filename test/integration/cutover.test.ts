@@ -1,10 +1,15 @@
 /** Writers change sides without losing a write, whatever happens in between. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import type { Phase } from '../../src/model/phases.js';
 import { compareLedger, startFollowers, type Followers } from '../support/followers.js';
-import { contents, createShop, type Shop } from '../support/move.js';
+import { archiveDirectory, readManifest } from '../../src/migration/archive.js';
+import { openRogueWrites } from '../../src/migration/rogue-writes.js';
+import { contents, createShop, TEST_SETTINGS, type Shop } from '../support/move.js';
 import type { ServiceRunner } from '../../src/migration/service-runner.js';
 
 let shop: Shop | undefined;
@@ -163,3 +168,69 @@ test.each([
     }
   },
 );
+
+test('H20, H19: a write behind the fence is told and decided; then legacy is archived, retired and dropped, without a trace', async () => {
+  shop = await createShop();
+  const directory = await mkdtemp(path.join(tmpdir(), 'dbps-archive-'));
+  const runner = await shop.runner({
+    settings: {
+      ...TEST_SETTINGS,
+      decommission: { verify: 'full', soakMs: 0, graceMs: 50 },
+      archive: { directory },
+    },
+  });
+  try {
+    await toReadCutover(runner);
+    await runner.advance('write-cutover', {});
+    // Its owner takes the fence off one relation, writes, and puts it back.
+    await shop.legacy.query(
+      "ALTER TABLE orders DISABLE TRIGGER dbps_fence; UPDATE orders SET note = 'rogue' WHERE id = 7; ALTER TABLE orders ENABLE TRIGGER dbps_fence",
+    );
+    await waitUntil(
+      async () => openRogueWrites(await (shop as Shop).store.history('orders', 10_000)).length > 0,
+    );
+    await expect(runner.advance('sync', {})).rejects.toMatchObject({ code: 'DBPS_E345' });
+    const finding = shop.events.find((e) => e.type === 'finding' && e.finding.code === 'VRF501');
+    expect(finding).toMatchObject({
+      finding: { data: { legacy: { id: '7', note: 'rogue' }, service: { id: '7', note: null } } },
+    });
+    // The owner's row stands: legacy is made equal by whoever decides.
+    await shop.legacy.query(
+      'ALTER TABLE orders DISABLE TRIGGER dbps_fence; UPDATE orders SET note = NULL WHERE id = 7; ALTER TABLE orders ENABLE TRIGGER dbps_fence',
+    );
+    await waitUntil(
+      async () => openRogueWrites(await (shop as Shop).store.history('orders', 10_000)).length > 1,
+    );
+    await runner.advance('sync', { keepOwner: true });
+
+    await shop.legacy.query('CREATE VIEW stays AS SELECT count(*) FROM orders');
+    const confirm = () => ({ confirm: `orders@${(shop as Shop).plan.hash}.e${runner.owner.epoch}` });
+    await expect(runner.advance('decommissioned', confirm())).rejects.toMatchObject({ code: 'DBPS_E346' });
+    await shop.legacy.query('DROP VIEW stays');
+    await expect(runner.advance('decommissioned', { confirm: 'orders@00000000.e1' })).rejects.toMatchObject({
+      code: 'DBPS_E306',
+    });
+    await runner.advance('decommissioned', confirm());
+    expect((await runner.state()).phase).toBe('decommissioned');
+    const manifest = await readManifest(archiveDirectory(directory, 'orders', shop.plan.hash));
+    expect(manifest?.relations.map(({ relation, rows }) => [relation, rows])).toEqual([
+      ['public.order_events', 500],
+      ['public.order_items', 6000],
+      ['public.orders', 2000],
+    ]);
+    expect(
+      await shop.legacy.query(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')",
+      ),
+    ).toEqual([{ relname: 'users' }]);
+    expect(await shop.service.query("SELECT nspname FROM pg_namespace WHERE nspname = 'dbps'")).toEqual([]);
+    expect(await shop.service.query("SELECT tgname FROM pg_trigger WHERE tgname LIKE 'dbps%'")).toEqual([]);
+  } finally {
+    await runner.close();
+    await rm(directory, { recursive: true });
+  }
+});
+
+async function waitUntil(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20));
+}

@@ -6,7 +6,7 @@ import {
   type SequenceFacts,
 } from '../../src/engines/postgres/postgres-fence-sequences.js';
 import { judgeOwnership } from '../../src/migration/ownership.js';
-import { openRogueWrites, ROGUE_DECISION } from '../../src/migration/rogue-writes.js';
+import { openRogueWrites } from '../../src/migration/rogue-writes.js';
 import { RowDigest } from '../../src/migration/row-digest.js';
 import type { JournalEntry } from '../../src/state/state-store.js';
 
@@ -118,8 +118,13 @@ test('H19: rogue writes stay open until somebody decides', () => {
   const change = { relation: 'public.orders', kind: 'update', key: ['1'], position: '0/1' };
   const history = [note(1, 'rogue-write', change), note(2, 'rogue-write', { ...change, key: ['2'] })];
   expect(openRogueWrites(history).map(({ entry }) => entry)).toEqual([1, 2]);
-  expect(openRogueWrites([...history, note(3, ROGUE_DECISION, { entries: [1] })])).toMatchObject([
-    { entry: 2, key: ['2'] },
+  const began = (id: number, keepOwner: boolean) => ({
+    ...note(id, '-', { parameters: { keepOwner } }),
+    event: 'started' as const,
+  });
+  expect(openRogueWrites([...history, began(3, false)])).toHaveLength(2);
+  expect(openRogueWrites([...history, began(3, true), note(4, 'rogue-write', change)])).toMatchObject([
+    { entry: 4, key: ['1'] },
   ]);
 });
 

@@ -11,6 +11,7 @@ export interface AdvanceFlags extends TransitionFlags {
   readonly readRelations?: readonly string[];
   readonly maxLag?: string;
   readonly wait?: boolean;
+  readonly keepOwner?: boolean;
 }
 
 export const MOVE_FORMATS = ['text', 'json', 'ndjson'] as const;
@@ -36,6 +37,7 @@ export function addMigrate(program: Command, bind: Bind): void {
     .option('--read-relations <relation...>', 'relations whose reads go to the service database first')
     .option('--max-lag <time>', 'overrides the limit of the gate')
     .option('--wait', 'wait for guards that may pass by themselves')
+    .option('--keep-owner', "writes that reached legacy behind the fence are settled: the owner's rows stand")
     .option('--timeout <time>', 'stop cleanly after this long')
     .option('--detach', 'with a live dbps run: do not wait for it')
     .option('--confirm <token>', 'for what cannot be undone; printed by --dry-run')
@@ -51,6 +53,7 @@ export function addMigrate(program: Command, bind: Bind): void {
           ...(flags.maxLag !== undefined && { maxLagMs: await context.duration('--max-lag', flags.maxLag) }),
           ...(flags.confirm !== undefined && { confirm: flags.confirm }),
           ...(flags.wait === true && { wait: true }),
+          ...(flags.keepOwner === true && { keepOwner: true }),
         };
         return moveService(
           context,

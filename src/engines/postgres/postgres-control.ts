@@ -169,6 +169,7 @@ export class PostgresControl implements Control {
       const { rows } = await client.query<{ n: string }>('SELECT count(*) AS n FROM dbps.epoch');
       if (rows[0]?.n !== '0') return;
       await client.query(`DROP TABLE ${CONTROL_TABLES.map((table) => `dbps.${table}`).join(', ')}`);
+      await client.query('DROP FUNCTION IF EXISTS dbps.notify_route()');
       // In legacy the state store lives in the same schema and stays.
       const others = await client.query(
         `SELECT 1 FROM pg_class WHERE relnamespace = 'dbps'::regnamespace

@@ -17,6 +17,11 @@ export const noRogueWrites: Guard = {
       rogueFinding(name, versions),
     );
     for (const finding of findings) context.emit({ type: 'finding', finding });
+    if (context.parameters.keepOwner === true)
+      return {
+        outcome: 'ok',
+        detail: `${writes.length} writes reached legacy; decided: the owner's rows stand`,
+      };
     return {
       outcome: 'refused',
       code: 'DBPS_E345',

@@ -348,7 +348,7 @@ export const ERRORS = {
     meaning:
       'The log of legacy holds changes that dbps did not make, after the writes had been given to the service database. They are shown with both versions and never merged by themselves.',
     example: '2 writes reached legacy behind the fence: public.orders (4711)',
-    fix: 'Carry over what is wanted into the service database, then settle them: dbps migrate resume <service> --keep-owner.',
+    fix: 'Carry over what is wanted into the service database, then go on with dbps migrate advance <service> --keep-owner.',
   },
   DBPS_E346: {
     title: 'something that stays uses the relations',

@@ -47,6 +47,6 @@ export const VRF = {
     meaning:
       'After the cutover the log of legacy holds a change that dbps did not make: a trigger was disabled, the replica role was used, or a partition had no fence. The owner does not have it.',
     example: 'legacy accepted a update of public.orders (4711), though orders owns the writes',
-    fix: 'Compare both versions, carry over what is wanted into the service database, then dbps migrate resume <service> --keep-owner.',
+    fix: 'Compare both versions, carry over what is wanted into the service database, then go on with dbps migrate advance <service> --keep-owner.',
   },
 } as const satisfies Record<string, FindingEntry>;
