@@ -28,10 +28,19 @@ const keyOf = (event: ProgressEvent): string => `${event.service}/${event.activi
 export function lineProgress(write: (line: string) => void, now: () => number): Progress {
   const shown = new Map<string, { at: number; event: ProgressEvent }>();
   const last = new Map<string, ProgressEvent>();
+  const waiting = new Map<string, { line: string; at: number }>();
   const print = (event: DbpsEvent) =>
     write(`${new Date(now()).toISOString().slice(0, 19)}Z ${eventLine(event)}\n`);
   return {
     sink: (event) => {
+      if (event.type === 'waiting') {
+        // The same wait again and again is one line, now and then.
+        const before = waiting.get(event.service);
+        const line = `${event.for} ${event.detail}`;
+        if (before?.line === line && now() - before.at < LINE_EVERY_MS) return;
+        waiting.set(event.service, { line, at: now() });
+        return print(event);
+      }
       if (event.type !== 'progress') return print(event);
       const key = keyOf(event);
       last.set(key, event);
