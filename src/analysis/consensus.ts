@@ -41,7 +41,8 @@ export function seekConsensus(
   const wanted = options.runs ?? CONSENSUS.runs;
   // Fewer runs are wanted for a rougher answer: they have a smaller share of the time, too.
   const affordable = Math.floor((CONSENSUS.budget * wanted) / CONSENSUS.runs / Math.max(1, graph.pairs));
-  const most = Math.max(CONSENSUS.fewestRuns, Math.min(wanted, affordable));
+  const fewest = options.runs === undefined ? CONSENSUS.fewestRuns : 1;
+  const most = Math.max(fewest, Math.min(wanted, affordable));
   const runs: number[][] = [];
   for (let run = 0; run < most; run += 1) {
     const factor = CONSENSUS.resolutions[run % CONSENSUS.resolutions.length] as number;
