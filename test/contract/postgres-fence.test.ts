@@ -187,6 +187,12 @@ describe('opening', () => {
 });
 
 test('H2: closing waits for writers under way; none writes on through it', async () => {
+  // The triggers are there already, so that closing is a body swap: CREATE TRIGGER alone would drain.
+  await under.fence.close(OWNER, RELATIONS, CLOSE);
+  await under.fence.open(OWNER, RELATIONS, {
+    ...CLOSE,
+    ownership: { owner: 'service', epoch: 1, revision: 7 },
+  });
   const writer = await database.connect(database.applicationUrl);
   await writer.query("PREPARE w AS UPDATE orders SET note = 'late'");
   await writer.query('BEGIN');
