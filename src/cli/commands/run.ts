@@ -12,7 +12,7 @@ export function addRun(program: Command, bind: Bind): void {
     .option('--plan <file>', 'default dbps/plan.json')
     .addHelpText('after', '\nExample:\n  $ dbps run')
     .action(
-      bind('run', ['text', 'ndjson'], async (context, _args, flags: { readonly plan?: string }) => {
+      bind('run', ['text', 'json', 'ndjson'], async (context, _args, flags: { readonly plan?: string }) => {
         const { run } = await import('../../app/run.js');
         const { moveOptions } = await import('../move-options.js');
         const { config } = await context.loadedConfig();
