@@ -141,6 +141,9 @@ class Trial {
         }),
       );
     }
+    await as(servers.url('shared', set.name, 'superuser'), async (client) => {
+      for (const statement of set.prepareAsSuperuser ?? []) await client.query(statement);
+    });
     const rows = await as(servers.url('shared', set.name), async (client) => {
       for (const statement of set.prepare ?? []) await client.query(statement);
       await grantToApplication(client);

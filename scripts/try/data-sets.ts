@@ -11,6 +11,8 @@ export interface DataSet {
   readonly replace?: readonly (readonly [RegExp, string])[];
   /** What the owner of the database does before moving, because a finding asks for it. */
   readonly prepare?: readonly string[];
+  /** What only the server's owner may grant, because a finding asks for it. */
+  readonly prepareAsSuperuser?: readonly string[];
   /** Dates that a rule sends to different children. */
   readonly moments?: readonly string[];
 }
@@ -34,6 +36,8 @@ export const DATA_SETS: readonly DataSet[] = [
     leaveOut: [/^(CREATE OR REPLACE|ALTER) PROCEDURAL LANGUAGE [^;]*;/gm, /^COMMENT ON SCHEMA [^;]*;/gm],
     // Children inherit no key, and a row without one cannot be told from another in the log.
     prepare: PAYMENT_MONTHS.map((table) => `ALTER TABLE ${table} ADD PRIMARY KEY (payment_id)`),
+    // INSERT … ON CONFLICT is refused on a table with rules, unless the session is a replica's.
+    prepareAsSuperuser: ['GRANT SET ON PARAMETER session_replication_role TO dbps'],
     moments: ['2005-07-01', '2007-01-15', '2007-02-15', '2007-03-15', '2007-06-15', '2008-01-01'],
   },
   {

@@ -15,11 +15,12 @@ import { waitForPosition } from '../verification/position-barrier.js';
 import { describeService } from '../verification/service-input.js';
 import { verifyService } from '../verification/verify.js';
 import { openReadOnly } from './databases.js';
+import { openStore } from './move.js';
 
 export interface VerifyOptions {
   readonly plan: Plan;
   readonly mode: VerifyMode;
-  /** Names of services; absent or empty: all that have a target. */
+  /** Names of services; absent or empty: all that have a target and are still on both sides. */
   readonly services?: readonly string[];
   /** Relations by their name in legacy, with or without the schema. */
   readonly only?: readonly string[];
@@ -43,7 +44,7 @@ export interface VerifyOutcome {
 }
 
 export async function verify(config: Config, options: VerifyOptions): Promise<VerifyOutcome> {
-  const chosen = choose(config, options);
+  const chosen = await choose(config, options);
   const legacy = await openReadOnly(config.source.target(), options.signal);
   const results: VerifyResult[] = [];
   try {
@@ -124,10 +125,10 @@ async function verifyOne(
   });
 }
 
-function choose(
+async function choose(
   config: Config,
   options: VerifyOptions,
-): readonly { readonly service: ServiceConfig; readonly plan: ServicePlan }[] {
+): Promise<readonly { readonly service: ServiceConfig; readonly plan: ServicePlan }[]> {
   const wanted = options.services ?? [];
   const unknown = wanted.find((name) => !config.services.some((service) => service.name === name));
   if (unknown !== undefined)
@@ -136,8 +137,14 @@ function choose(
       message: `dbps.yaml has no service "${unknown}"`,
       hint: `one of: ${config.services.map((service) => service.name).join(', ')}`,
     });
+  // Of a decommissioned service legacy has nothing left to compare with.
+  const gone = wanted.length === 0 ? await decommissioned(config) : new Set<string>();
   return config.services
-    .filter((service) => (wanted.length === 0 ? service.target !== null : wanted.includes(service.name)))
+    .filter((service) =>
+      wanted.length === 0
+        ? service.target !== null && !gone.has(service.name)
+        : wanted.includes(service.name),
+    )
     .map((service) => {
       const plan = options.plan.services.find((candidate) => candidate.name === service.name);
       if (plan === undefined)
@@ -148,6 +155,16 @@ function choose(
         });
       return { service, plan };
     });
+}
+
+async function decommissioned(config: Config): Promise<ReadonlySet<string>> {
+  const store = openStore(config);
+  try {
+    const states = await store.services();
+    return new Set(states.filter(({ phase }) => phase === 'decommissioned').map(({ service }) => service));
+  } finally {
+    await store.close();
+  }
 }
 
 function select<M extends { readonly source: RelationId }>(
