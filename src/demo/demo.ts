@@ -109,7 +109,7 @@ class Demo {
       threads: 2,
       clientsPerThread: 3,
       products: baseline.get('products')?.rows ?? 1,
-      thinkMs: 10,
+      thinkMs: 20,
     }));
     this.#say('6 clients on 2 threads write through dbps/router, and will not stop');
 
