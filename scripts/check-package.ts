@@ -106,17 +106,7 @@ try {
     "import { analyze, type Analysis } from 'dbps';\nimport { createRouter } from 'dbps/router';\nexport const f: (...a: Parameters<typeof analyze>) => Promise<unknown> = analyze;\nexport type A = Analysis;\nexport const r = createRouter;\n",
   );
   run(path.join(ROOT, 'node_modules/.bin/tsc'), [
-    ...[
-      '--noEmit',
-      '--strict',
-      '--skipLibCheck',
-      '--module',
-      'nodenext',
-      '--target',
-      'es2022',
-      '--types',
-      '',
-    ],
+    ...['--noEmit', '--strict', '--skipLibCheck', '--module', 'nodenext', '--target', 'es2022'],
     'use.ts',
   ]);
   check('its types are there', true);

@@ -15,7 +15,7 @@ export interface MoveEnvironment {
   target(service: ServicePlan): DatabaseOpener;
   maps(service: ServicePlan): readonly RelationMap[];
   /** A plan of the databases as they are now, for a schema that changed on the way. */
-  replan(): Promise<Plan>;
+  readonly replan: () => Promise<Plan>;
   readonly catalogue: Catalogue;
   createReplicator(context: MoveContext, direction: Direction): ReplicatorHandle;
   readonly settings: MoveSettings;
