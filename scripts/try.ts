@@ -141,9 +141,13 @@ class Trial {
         }),
       );
     }
-    await as(servers.url('shared', set.name, 'superuser'), async (client) => {
-      for (const statement of set.prepareAsSuperuser ?? []) await client.query(statement);
-    });
+    for (const url of [
+      servers.url('shared', set.name, 'superuser'),
+      servers.url('services', 'postgres', 'superuser'),
+    ])
+      await as(url, async (client) => {
+        for (const statement of set.prepareAsSuperuser ?? []) await client.query(statement);
+      });
     const rows = await as(servers.url('shared', set.name), async (client) => {
       for (const statement of set.prepare ?? []) await client.query(statement);
       await grantToApplication(client);
