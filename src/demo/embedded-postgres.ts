@@ -255,8 +255,10 @@ export async function startEmbeddedPostgres(
           finish();
           return;
         }
+        // Referenced again, or a process with nothing else to do would end here before the server has; `close` would wait for a pipe
+        // that no longer counts.
         server.ref();
-        server.once('close', finish);
+        server.once('exit', finish);
         stdin.end();
       }),
   };

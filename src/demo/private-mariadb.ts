@@ -170,8 +170,10 @@ export async function startPrivateMariadb(options: PrivateMariadbOptions): Promi
           finish();
           return;
         }
+        // Referenced again, or a process with nothing else to do would end here before the server has; `close` would wait for a pipe
+        // that no longer counts.
         server.ref();
-        server.once('close', finish);
+        server.once('exit', finish);
         stdin.end();
       }),
   };

@@ -83,7 +83,7 @@ test('every phase, back and forward, and nothing is lost, made twice or left beh
   ]);
   expect(left()).toEqual([]);
   expect(processes()).toEqual([]);
-}, 240_000);
+}, 600_000);
 
 test('Ctrl-C in the middle leaves no process and no file', async () => {
   let isAsked = false;
@@ -96,4 +96,4 @@ test('Ctrl-C in the middle leaves no process and no file', async () => {
   expect(code).toBe(5);
   expect(left()).toEqual([]);
   expect(processes()).toEqual([]);
-}, 120_000);
+}, 300_000);

@@ -214,7 +214,12 @@ test('the fence that dbps itself puts up is ridden through, sequences and all', 
     }
   });
   await new Promise((resolve) => setTimeout(resolve, 200));
-  const held = await there.fence.hold(OWNER, relations, { ...HOLD, sequences: ['public.entry_id_seq'] });
+  const held = await there.fence.hold(OWNER, relations, {
+    ...HOLD,
+    // Writers in a tight loop, on a machine that may be busy: each attempt is a toss.
+    attempts: 30,
+    sequences: ['public.entry_id_seq'],
+  });
   const entries = await legacy.query('SELECT id::text, ref, account_id FROM entry');
   // As the applier.
   await service.query(`SET ${SESSION_MARK} = 'on'`);
