@@ -183,9 +183,17 @@ class Trial {
         [tables],
       );
       for (const { name } of rows) await client.query(`DROP VIEW IF EXISTS ${name} CASCADE`);
-      return rows.map(({ name }) => name);
+      // A function that returns rows of a leaving table depends on the table's row type.
+      const routines = await client.query<{ name: string }>(
+        `SELECT DISTINCT p.oid::regprocedure::text AS name FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
+           JOIN pg_type y ON y.oid = d.refobjid JOIN pg_class t ON t.oid = y.typrelid
+          WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_type'::regclass AND t.relname = ANY ($1)`,
+        [tables],
+      );
+      for (const { name } of routines.rows) await client.query(`DROP FUNCTION ${name}`);
+      return [...rows, ...routines.rows].map(({ name }) => name);
     });
-    if (views.length > 0) this.say(`views dropped by hand: ${views.join(', ')}`);
+    if (views.length > 0) this.say(`dropped by hand, as they stay and use what leaves: ${views.join(', ')}`);
     const advance = ['migrate', 'advance', service, '--to', 'decommissioned'];
     const rehearsal = await this.#dbps.command([...advance, '--dry-run']);
     const token = /--confirm[ =]([^\s"']+)/.exec(rehearsal.stdout)?.[1];
