@@ -214,7 +214,9 @@ export const FileSchema = z
     shared: z
       .array(z.strictObject({ relations: z.array(relation).min(1), owner: z.string().optional() }))
       .default([])
-      .describe('reference data: one owner, read-only copies for every other service that uses it'),
+      .describe(
+        'reference data: moved with its one owner; no read-only copies are kept for other services (BND405)',
+      ),
     references: z
       .array(
         z.strictObject({
