@@ -1,0 +1,147 @@
+/**
+ * A MySQL-family server for one test file: a private MariaDB in a temporary directory, or the server that DBPS_TEST_MYSQL_URL names (as
+ * an account that may create accounts and databases). dbps works as an account without SUPER; the application has nothing but row writes.
+ */
+import { randomBytes } from 'node:crypto';
+import mysql from 'mysql2/promise';
+import { startPrivateMariadb } from '../../src/demo/private-mariadb.js';
+import { ConnectionTarget } from '../../src/model/connection-target.js';
+import { debianProgram } from './debian-program.js';
+import { ADMIN, APPLICATION } from './global-setup.js';
+
+export interface MysqlTestServer {
+  readonly host: string;
+  readonly port: number;
+  /** As the account that may do everything: to set a stage, never for dbps itself. */
+  readonly rootUrl: string;
+  /** One statement as that account. */
+  query(sql: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
+  createDatabase(sql?: string): Promise<MysqlTestDatabase>;
+  /** dbps's account on this server, with `database` (need not exist). */
+  target(database: string): ConnectionTarget;
+  stop(): Promise<void>;
+}
+
+export interface MysqlTestDatabase {
+  readonly name: string;
+  /** As the account that dbps runs as. */
+  readonly target: ConnectionTarget;
+  readonly url: string;
+  /** As the application. */
+  readonly applicationUrl: string;
+  /** One statement as dbps's account. */
+  query(sql: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
+  /** A connection of its own, closed by `drop`; as dbps's account unless another URL is given. */
+  connect(url?: string): Promise<mysql.Connection>;
+  drop(): Promise<void>;
+}
+
+/** What dbps's account may do on the whole server; everything else is granted per database. */
+const SERVER_WIDE = ['REPLICATION SLAVE', 'REPLICATION CLIENT', 'PROCESS', 'CREATE USER', 'RELOAD'];
+
+export async function startMysqlServer(
+  settings: Readonly<Record<string, string | number>> = {},
+): Promise<MysqlTestServer> {
+  const given = process.env['DBPS_TEST_MYSQL_URL'];
+  const server =
+    given !== undefined
+      ? { rootUrl: given, stop: async () => undefined }
+      : await startPrivateMariadb({
+          program: debianProgram(['mariadbd', 'mysqld'], 'mariadb-server-core'),
+          settings: { 'log-bin-trust-function-creators': 1, ...settings },
+        }).then((started) => ({ rootUrl: started.url(), stop: () => started.stop() }));
+  const at = new URL(server.rootUrl);
+  const host = at.hostname;
+  const port = Number(at.port);
+  const root = await mysql.createConnection({
+    host,
+    port,
+    user: decodeURIComponent(at.username),
+    password: decodeURIComponent(at.password),
+    dateStrings: true,
+    supportBigNumbers: true,
+    bigNumberStrings: true,
+    multipleStatements: true,
+  });
+  root.on('error', () => undefined);
+  const asRoot = async (sql: string, values?: unknown[]) => {
+    const [rows] = await root.query(sql, values);
+    return Array.isArray(rows) ? (rows as Record<string, unknown>[]) : [];
+  };
+  for (const { user, password } of [ADMIN, APPLICATION]) {
+    await asRoot(`CREATE USER IF NOT EXISTS '${user}'@'%' IDENTIFIED BY ${root.escape(password)}`);
+  }
+  await asRoot(`GRANT ${SERVER_WIDE.join(', ')} ON *.* TO '${ADMIN.user}'@'%'`);
+  for (const database of ['`dbps`', '`t\\_%`'])
+    await asRoot(`GRANT ALL ON ${database}.* TO '${ADMIN.user}'@'%' WITH GRANT OPTION`);
+
+  const urlOf = (account: typeof ADMIN | typeof APPLICATION, database: string) =>
+    `mysql://${account.user}:${encodeURIComponent(account.password)}@${host}:${port}/${database}`;
+  const target = (database: string) =>
+    new ConnectionTarget({
+      engine: 'mysql',
+      host,
+      port,
+      user: ADMIN.user,
+      database,
+      password: async () => ADMIN.password,
+      tls: false,
+      parameters: {},
+    });
+
+  return {
+    host,
+    port,
+    rootUrl: server.rootUrl,
+    query: asRoot,
+    target,
+    createDatabase: async (sql) => {
+      const name = `t_${randomBytes(6).toString('hex')}`;
+      await asRoot(`CREATE DATABASE \`${name}\` CHARACTER SET utf8mb4`);
+      await asRoot(
+        `GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE ON \`${name}\`.* TO '${APPLICATION.user}'@'%'`,
+      );
+      const url = urlOf(ADMIN, name);
+      const open: mysql.Connection[] = [];
+      const connect = async (to = url) => {
+        const account = new URL(to);
+        const connection = await mysql.createConnection({
+          host,
+          port,
+          user: decodeURIComponent(account.username),
+          password: decodeURIComponent(account.password),
+          database: account.pathname.slice(1),
+          dateStrings: true,
+          supportBigNumbers: true,
+          bigNumberStrings: true,
+          multipleStatements: true,
+        });
+        connection.on('error', () => undefined);
+        open.push(connection);
+        return connection;
+      };
+      const owner = await connect();
+      if (sql !== undefined) await owner.query(sql);
+      return {
+        name,
+        url,
+        applicationUrl: urlOf(APPLICATION, name),
+        target: target(name),
+        connect,
+        query: async (text, values) => {
+          const [rows] = await owner.query(text, values);
+          return Array.isArray(rows) ? (rows as Record<string, unknown>[]) : [];
+        },
+        drop: async () => {
+          await Promise.all(open.map((connection) => connection.end().catch(() => undefined)));
+          await asRoot(`DROP DATABASE IF EXISTS \`${name}\``);
+          await asRoot(`REVOKE ALL ON \`${name}\`.* FROM '${APPLICATION.user}'@'%'`);
+        },
+      };
+    },
+    stop: async () => {
+      await root.end().catch(() => root.destroy());
+      await server.stop();
+    },
+  };
+}
