@@ -1,7 +1,7 @@
 /** A switch of the writes from one database to the other: forward at the cutover, back at a rollback. The protocol is the same. */
 import type { Database, Direction, RelationMap } from '../engines/engine.js';
-import { parseRelationId, relationId, type RelationId } from '../model/relation-id.js';
-import type { ServicePlan } from '../model/plan.js';
+import type { RelationId } from '../model/relation-id.js';
+import { sequencePairs } from '../model/sequence-pairs.js';
 import type { Owner } from './ownership.js';
 import { reverseMaps } from './reverse-maps.js';
 import { relationsOn } from './shape.js';
@@ -24,15 +24,6 @@ export interface Sides {
   /** source = `from`, target = `to`. */
   readonly maps: readonly RelationMap[];
   readonly sequences: readonly { readonly from: RelationId; readonly to: RelationId }[];
-}
-
-/** Sequences of the service under both names; the plan writes the target's. */
-export function sequencePairs(service: ServicePlan): { legacy: RelationId; target: RelationId }[] {
-  const back = new Map(Object.entries(service.schemaMap).map(([legacy, target]) => [target, legacy]));
-  return service.schema.sequences.map(({ id }) => {
-    const { schema, name } = parseRelationId(id);
-    return { legacy: relationId(back.get(schema) ?? schema, name), target: id };
-  });
 }
 
 export function forwardSides(context: StepContext): Sides {

@@ -38,6 +38,11 @@ export interface ServicePlan {
   readonly detached: readonly CrossingReference[];
   readonly estimatedRows: number;
   readonly bytes: number;
+  /** Only where the target's engine is another one: what was what in the source, by target names. */
+  readonly translated?: {
+    readonly columnTypes: Readonly<Record<RelationId, Readonly<Record<string, string>>>>;
+    readonly sequences: Readonly<Record<RelationId, RelationId>>;
+  };
 }
 
 export type OnParentDelete = 'keep' | 'nullify' | 'delete' | 'restrict';

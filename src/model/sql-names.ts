@@ -1,11 +1,20 @@
-/** Names in SQL that the server wrote in full (double-quoted identifiers; unquoted ones are lower case). */
+/** Names in SQL that the server wrote in full: in double quotes (PostgreSQL) or backticks (MySQL), or bare. */
 import { relationId, type RelationId } from './relation-id.js';
 
-const PART = String.raw`"(?:[^"]|"")+"|[a-z_\u0080-\uffff][\w$\u0080-\uffff]*`;
-export const QUALIFIED_NAME = new RegExp(String.raw`(?<![\w$".\u0080-\uffff])(${PART})\.(${PART})`, 'gi');
+const PART =
+  String.raw`"(?:[^"]|"")+"|` + '`(?:[^`]|``)+`' + String.raw`|[a-z_\u0080-\uffff][\w$\u0080-\uffff]*`;
+export const QUALIFIED_NAME = new RegExp(
+  String.raw`(?<![\w$".` + '`' + String.raw`\u0080-\uffff])(${PART})\.(${PART})`,
+  'gi',
+);
 
+/** A bare name is lower case; an engine that keeps its case shows stored names in backticks. */
 export const unquoteName = (part: string): string =>
-  part.startsWith('"') ? part.slice(1, -1).replaceAll('""', '"') : part.toLowerCase();
+  part.startsWith('"')
+    ? part.slice(1, -1).replaceAll('""', '"')
+    : part.startsWith('`')
+      ? part.slice(1, -1).replaceAll('``', '`')
+      : part.toLowerCase();
 
 /** Every `schema.name` in the text, as relation ids, in order of appearance. */
 export function* qualifiedNames(sql: string): Generator<RelationId> {

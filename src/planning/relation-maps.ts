@@ -18,7 +18,13 @@ function leavesOf(schema: DatabaseSchema, root: Relation): readonly RelationId[]
   );
 }
 
-export function relationMap(schema: DatabaseSchema, relation: Relation, back: SchemaRenaming): RelationMap {
+/** @param types the columns' types in the source, where its engine is another one. */
+export function relationMap(
+  schema: DatabaseSchema,
+  relation: Relation,
+  back: SchemaRenaming,
+  types?: Readonly<Record<string, string>>,
+): RelationMap {
   const key = keyIndex(relation);
   return {
     source: back.relation(relation.id),
@@ -28,7 +34,7 @@ export function relationMap(schema: DatabaseSchema, relation: Relation, back: Sc
       .map((column) => ({
         name: column.name,
         target: column.name,
-        sourceType: back.text(column.type),
+        sourceType: types?.[column.name] ?? back.text(column.type),
         targetType: column.type,
       })),
     key: key?.columns ?? [],
@@ -50,6 +56,8 @@ export function relationMaps(_plan: Plan, service: ServicePlan): readonly Relati
   const back = new SchemaRenaming(service.schema, inverseSchemaMap(service.schemaMap));
   return service.schema.relations
     .filter(isMapped)
-    .map((relation) => relationMap(service.schema, relation, back))
+    .map((relation) =>
+      relationMap(service.schema, relation, back, service.translated?.columnTypes[relation.id]),
+    )
     .sort((a, b) => (a.source < b.source ? -1 : 1));
 }

@@ -13,8 +13,11 @@ export function inverseSchemaMap(map: SchemaMap): SchemaMap {
   return Object.fromEntries(Object.entries(map).map(([from, to]) => [to, from]));
 }
 
-const quoteIfNeeded = (name: string): string =>
-  /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
+/** As the name before it was written: a dialect with backticks takes no double quotes. */
+function quoteLike(written: string, name: string): string {
+  if (written.startsWith('`')) return `\`${name.replaceAll('`', '``')}\``;
+  return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
+}
 
 export const extensionSchemas = (schema: DatabaseSchema): readonly string[] =>
   schema.extensions.map((extension) => extension.schema).filter((name) => name !== 'pg_catalog');
@@ -55,7 +58,7 @@ export class SchemaRenaming {
       const to = this.map[unquoteName(schema)];
       return to === undefined || !this.known.has(relationId(unquoteName(schema), unquoteName(name)))
         ? whole
-        : `${quoteIfNeeded(to)}.${name}`;
+        : `${quoteLike(schema, to)}.${name}`;
     });
     return named.replaceAll(
       /(SET search_path TO )([^\n]*)/g,

@@ -1,7 +1,7 @@
 /** What of a service's plan a comparison needs beside the rows: its inner references, its sequences, its shape. Pure. */
 import type { OrphanQuery, RelationMap } from '../engines/engine.js';
 import type { ServicePlan } from '../model/plan.js';
-import { parseRelationId, relationId, type RelationId } from '../model/relation-id.js';
+import { sequencePairs } from '../model/sequence-pairs.js';
 import type { ComparedReference, VerifyInput } from './verify-input.js';
 
 export function describeService(
@@ -9,13 +9,6 @@ export function describeService(
   maps: readonly RelationMap[],
 ): Required<Pick<VerifyInput, 'references' | 'sequences' | 'expected'>> {
   const byTarget = new Map(maps.map((map) => [map.target, map]));
-  const schemaOfSource = new Map(
-    Object.entries(service.schemaMap).map(([source, target]) => [target, source]),
-  );
-  const sourceName = (target: RelationId): RelationId => {
-    const { schema, name } = parseRelationId(target);
-    return byTarget.get(target)?.source ?? relationId(schemaOfSource.get(schema) ?? schema, name);
-  };
   const references = service.schema.relations.flatMap((relation): ComparedReference[] => {
     const child = byTarget.get(relation.id);
     if (child === undefined) return [];
@@ -45,7 +38,7 @@ export function describeService(
   });
   return {
     references,
-    sequences: service.schema.sequences.map(({ id }) => ({ source: sourceName(id), target: id })),
+    sequences: sequencePairs(service).map(({ legacy, target }) => ({ source: legacy, target })),
     expected: service.schema,
   };
 }

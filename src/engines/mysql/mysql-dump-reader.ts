@@ -24,6 +24,7 @@ import {
   uniqueKeysOf,
   type TableDraft,
 } from './mysql-dump-tables.js';
+import { autoIncrementSequences } from './mysql-auto-increment.js';
 import { MysqlSplitter, type MysqlStatement } from './mysql-dump-splitter.js';
 import { versionNumber } from './mysql-flavor.js';
 import { readTouchedRelations } from './mysql-names.js';
@@ -106,6 +107,10 @@ class MysqlDump {
     const known = new Set([...this.tables.keys(), ...this.views.keys()]);
     const product = isMaria ? 'MariaDB' : 'MySQL';
     const number = /\d+\.\d+\.\d+/.exec(server ?? '')?.[0];
+    const relations = [...this.tables.values()]
+      .map((draft) => this.table(draft, known))
+      .concat([...this.views.values()].map((view) => viewRelation(view, known)))
+      .sort((a, b) => byText(a.id, b.id));
     return {
       engine: 'mysql',
       product: number === undefined ? product : `${product} ${number}`,
@@ -113,12 +118,9 @@ class MysqlDump {
       database: this.schema,
       origin: 'dump',
       schemas: [...this.schemas].sort(byText),
-      relations: [...this.tables.values()]
-        .map((draft) => this.table(draft, known))
-        .concat([...this.views.values()].map((view) => viewRelation(view, known)))
-        .sort((a, b) => byText(a.id, b.id)),
+      relations,
       types: [],
-      sequences: [],
+      sequences: autoIncrementSequences(relations),
       routines: [...this.routines.values()]
         .map(({ body, ...routine }) => ({ ...routine, ...readTouchedRelations(body, routine.schema, known) }))
         .sort((a, b) => byText(a.id, b.id)),

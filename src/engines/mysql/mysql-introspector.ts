@@ -15,6 +15,7 @@ import type {
 } from '../../model/database-schema.js';
 import { parseRelationId, relationId, type RelationId } from '../../model/relation-id.js';
 import type { IntrospectOptions, Introspector } from '../engine.js';
+import { autoIncrementSequences } from './mysql-auto-increment.js';
 import * as catalogue from './mysql-catalogue.js';
 import type { MysqlQueryable } from './mysql-connection.js';
 import { flavorOf, normaliseType, versionNumber, type MysqlFlavor } from './mysql-flavor.js';
@@ -73,10 +74,9 @@ export class MysqlIntrospector implements Introspector {
       origin: 'live',
       schemas,
       types: [],
-      sequences: [],
       extensions: [],
     } as const;
-    if (schemas.length === 0) return { ...base, relations: [], routines: [], unsupported: [] };
+    if (schemas.length === 0) return { ...base, relations: [], sequences: [], routines: [], unsupported: [] };
 
     const ask = async (sql: string, lists = 1): Promise<readonly Row[]> => {
       options.signal?.throwIfAborted();
@@ -157,7 +157,7 @@ export class MysqlIntrospector implements Introspector {
         reason: 'MariaDB sequences are not carried over',
       });
     }
-    return { ...base, relations, routines, unsupported };
+    return { ...base, relations, sequences: autoIncrementSequences(relations), routines, unsupported };
   }
 
   /** information_schema shows partitions one by one; only SHOW CREATE has the clause as it can be written again. */

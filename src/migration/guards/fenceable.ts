@@ -1,5 +1,5 @@
 import { relationsOn } from '../shape.js';
-import { sequencePairs } from '../sides.js';
+import { sequencePairs } from '../../model/sequence-pairs.js';
 import type { Guard } from '../step-context.js';
 
 /** A fence can be put up on both sides, and who could take it away is known. */

@@ -1,6 +1,6 @@
 import { findStayingDependants } from '../staying-dependants.js';
 import { relationsOn } from '../shape.js';
-import { sequencePairs } from '../sides.js';
+import { sequencePairs } from '../../model/sequence-pairs.js';
 import type { Guard } from '../step-context.js';
 
 /** A view follows a rename and goes on reading the frozen relation without a word; a drop would fail half way. */

@@ -1,5 +1,5 @@
 import type { SequenceState } from '../../engines/engine.js';
-import { relationId } from '../../model/relation-id.js';
+import { sequencePairs } from '../../model/sequence-pairs.js';
 import type { Guard } from '../step-context.js';
 
 /** Values that the cutover may skip: more than any session's cached ones, and room to go on afterwards. */
@@ -9,14 +9,10 @@ export const sequenceHeadroom: Guard = {
   name: 'sequence-headroom',
   when: 'always',
   evaluate: async (context) => {
-    const ids = context.service.schema.sequences.map((sequence) => sequence.id);
+    const pairs = sequencePairs(context.service);
+    const ids = pairs.map((pair) => pair.target);
     if (ids.length === 0) return { outcome: 'ok', detail: 'no sequences' };
-    const back = Object.fromEntries(
-      Object.entries(context.service.schemaMap).map(([from, to]) => [to, from]),
-    );
-    const legacyIds = context.service.schema.sequences.map((s) =>
-      relationId(back[s.schema] ?? s.schema, s.name),
-    );
+    const legacyIds = pairs.map((pair) => pair.legacy);
     const [there, here] = await Promise.all([
       context.legacy.checksum.sequences(legacyIds, context.signal),
       context.target.checksum.sequences(ids, context.signal),
