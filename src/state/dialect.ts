@@ -1,40 +1,76 @@
 /** The few words in which the state store's databases differ. */
 import type { Knex } from 'knex';
+import type { EngineName } from '../model/database-schema.js';
+import { RefusedError } from '../model/errors.js';
 
 interface Dialect {
   /** The server's clock at this instant (not the transaction's start). */
   readonly clock: string;
-  /** One process at a time from here to the end of the transaction. */
-  lockInstall(transaction: Knex.Transaction): Promise<void>;
-  createSchema(transaction: Knex.Transaction): Promise<void>;
+  /** Runs in every new session, before anything else. */
+  readonly sessionSettings: readonly string[];
+  /** One process at a time runs `work`, in one transaction where the server's DDL knows such a thing. */
+  install(database: Knex, work: (session: Knex.Transaction) => Promise<void>): Promise<void>;
+  createSchema(session: Knex.Transaction): Promise<void>;
+  /** A column for an instant, microseconds. */
+  instant(table: Knex.CreateTableBuilder, name: string): Knex.ColumnBuilder;
 }
 
 const POSTGRES: Dialect = {
   clock: 'clock_timestamp()',
-  lockInstall: async (transaction) => {
-    // The same lock as the control tables' install: both create the schema, and IF NOT EXISTS alone races in the catalogue.
-    await transaction.raw("SELECT pg_advisory_xact_lock(hashtextextended('dbps.install', 0))");
-  },
-  createSchema: async (transaction) => {
-    const { rows } = await transaction.raw<{ rows: { found: boolean }[] }>(
+  sessionSettings: [],
+  install: (database, work) =>
+    database.transaction(async (session) => {
+      // The same lock as the control tables' install: both create the schema, and IF NOT EXISTS alone races in the catalogue.
+      await session.raw("SELECT pg_advisory_xact_lock(hashtextextended('dbps.install', 0))");
+      await work(session);
+    }),
+  createSchema: async (session) => {
+    const { rows } = await session.raw<{ rows: { found: boolean }[] }>(
       "SELECT to_regnamespace('dbps') IS NOT NULL AS found",
     );
     // Asked first: IF NOT EXISTS needs the right to create schemas even when there is nothing to create.
-    if (rows[0]?.found !== true) await transaction.raw('CREATE SCHEMA dbps');
+    if (rows[0]?.found !== true) await session.raw('CREATE SCHEMA dbps');
   },
+  instant: (table, name) => table.timestamp(name, { useTz: true, precision: 6 }),
 };
 
 const MYSQL: Dialect = {
   clock: 'SYSDATE(6)',
-  lockInstall: async (transaction) => {
-    // Named locks belong to the session; the row lock below is what ends with the transaction.
-    await transaction.raw('CREATE DATABASE IF NOT EXISTS dbps');
-    await transaction.raw('CREATE TABLE IF NOT EXISTS dbps.install_lock (id int PRIMARY KEY)');
-    await transaction.raw('INSERT IGNORE INTO dbps.install_lock VALUES (1)');
-    await transaction.raw('SELECT id FROM dbps.install_lock WHERE id = 1 FOR UPDATE');
+  // Instants are kept as UTC without a zone: the server's own zone must not come into it.
+  sessionSettings: ["SET SESSION time_zone = '+00:00'"],
+  // Each DDL statement commits and so gives up row locks: a named lock belongs to the session and goes with it.
+  install: (database, work) =>
+    database.transaction(async (session) => {
+      const answer = (await session.raw("SELECT GET_LOCK('dbps.install', 60) AS got")) as [
+        { got: number | null }[],
+      ];
+      if (answer[0][0]?.got !== 1)
+        throw new RefusedError({
+          code: 'DBPS_E301',
+          message: 'another process has been installing the control tables for more than a minute',
+          hint: "SELECT IS_USED_LOCK('dbps.install'); tells its connection",
+        });
+      try {
+        await work(session);
+      } finally {
+        await session.raw("SELECT RELEASE_LOCK('dbps.install')");
+      }
+    }),
+  createSchema: async (session) => {
+    const [found] = (await session.raw(
+      "SELECT 1 FROM information_schema.schemata WHERE schema_name = 'dbps'",
+    )) as [unknown[]];
+    if (found.length === 0)
+      await session.raw(
+        'CREATE DATABASE IF NOT EXISTS dbps DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin',
+      );
   },
-  createSchema: async () => undefined,
+  instant: (table, name) => table.datetime(name, { precision: 6 }),
 };
+
+export function sessionSettings(engine: EngineName): readonly string[] {
+  return (engine === 'postgres' ? POSTGRES : MYSQL).sessionSettings;
+}
 
 export function dialectOf(database: Knex): Dialect {
   return (database.client as { config: { client: string } }).config.client === 'pg' ? POSTGRES : MYSQL;

@@ -1,6 +1,7 @@
 /** The state store's own connections, through knex so that the control tables may live on either engine. */
 import createKnex, { type Knex } from 'knex';
 import type { ConnectionTarget } from '../model/connection-target.js';
+import { sessionSettings } from './dialect.js';
 
 export interface StateConnectionOptions {
   readonly applicationName: string;
@@ -29,11 +30,25 @@ export function openKnex(target: ConnectionTarget, options: StateConnectionOptio
             ...(target.parameters['options'] !== undefined && { options: target.parameters['options'] }),
           }
         : mysqlConnection(target, connectTimeout),
-    pool: { min: 0, max: options.poolSize ?? 3, idleTimeoutMillis: 10_000 },
+    pool: { min: 0, max: options.poolSize ?? 3, idleTimeoutMillis: 10_000, ...prepareSessions(target) },
     acquireConnectionTimeout: connectTimeout + 5_000,
     // A library does not print.
     log: { warn: ignore, error: ignore, deprecate: ignore, debug: ignore },
   });
+}
+
+interface RawSession {
+  query(sql: string, done: (error: Error | null) => void): unknown;
+}
+
+function prepareSessions(target: ConnectionTarget) {
+  const [first, ...others] = sessionSettings(target.engine);
+  if (first === undefined) return {};
+  return {
+    afterCreate: (session: RawSession, done: (error: Error | null, session: RawSession) => void) => {
+      session.query([first, ...others].join('; '), (error) => done(error, session));
+    },
+  };
 }
 
 /** This driver takes no function for a password: knex asks for the settings again when they are older than this. */

@@ -222,7 +222,7 @@ class KnexStateStore implements StateStore {
     const { service, epoch } = owner;
     return this.#owned(owner, 'share', async (transaction) => {
       await table(transaction, 'route')
-        .insert({ service, owner: 'legacy', epoch })
+        .insert({ service, owner: 'legacy', epoch, read_relations: '[]' })
         .onConflict('service')
         .ignore();
       const before = await readRoute(transaction, service);

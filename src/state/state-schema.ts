@@ -7,7 +7,8 @@ import type { Knex } from 'knex';
 import { RefusedError } from '../model/errors.js';
 import { dialectOf } from './dialect.js';
 
-type Migration = (schema: Knex.SchemaBuilder, database: Knex) => Promise<void>;
+/** Each passes over what is there already: where DDL commits by itself, a migration may have been cut off in its middle. */
+type Migration = (schema: () => Knex.SchemaBuilder, database: Knex) => Promise<void>;
 
 const MIGRATIONS: readonly Migration[] = [createFirst];
 
@@ -16,20 +17,20 @@ export const STATE_TABLES = ['journal', 'request', 'plan', 'service', 'state_ver
 /** @throws RefusedError E302 when the tables were made by a newer dbps. */
 export async function installStateTables(database: Knex): Promise<void> {
   if ((await readVersion(database)) === MIGRATIONS.length) return;
-  await database.transaction(async (transaction) => {
-    await dialectOf(database).lockInstall(transaction);
-    await dialectOf(database).createSchema(transaction);
+  const dialect = dialectOf(database);
+  await dialect.install(database, async (transaction) => {
+    await dialect.createSchema(transaction);
     const schema = () => transaction.schema.withSchema('dbps');
     if (!(await schema().hasTable('state_version'))) {
       await schema().createTable('state_version', (table) => {
         table.integer('version').primary();
-        table.timestamp('at', { useTz: true, precision: 6 }).notNullable().defaultTo(transaction.fn.now(6));
+        dialect.instant(table, 'at').notNullable().defaultTo(transaction.fn.now(6));
       });
     }
     const found = (await readVersion(transaction)) ?? 0;
     if (found > MIGRATIONS.length) throw tooNew(found);
     for (let version = found; version < MIGRATIONS.length; version++) {
-      await (MIGRATIONS[version] as Migration)(schema(), transaction);
+      await (MIGRATIONS[version] as Migration)(schema, transaction);
       await transaction
         .withSchema('dbps')
         .table('state_version')
@@ -56,58 +57,59 @@ function tooNew(version: number): RefusedError {
   });
 }
 
-async function createFirst(schema: Knex.SchemaBuilder, database: Knex): Promise<void> {
-  const at = (table: Knex.CreateTableBuilder, name: string) =>
-    table.timestamp(name, { useTz: true, precision: 6 });
+async function createFirst(schema: () => Knex.SchemaBuilder, database: Knex): Promise<void> {
+  const at = dialectOf(database).instant;
   const now = database.fn.now(6);
-  await schema
-    .createTable('plan', (table) => {
-      table.string('hash', 64).primary();
-      table.text('text', 'longtext').notNullable();
-      at(table, 'accepted_at').notNullable().defaultTo(now);
-    })
-    // Phase, activity and lease of a service in one row: its lock is what every fenced write takes.
-    .createTable('service', (table) => {
-      table.string('service', 63).primary();
-      table.string('phase', 20).notNullable().defaultTo('planned');
-      table.string('target', 20);
-      table.string('activity', 10).notNullable().defaultTo('idle');
-      table.text('reason');
-      table.string('plan_hash', 64).notNullable();
-      table.bigInteger('epoch').notNullable().defaultTo(0);
-      at(table, 'soak_started_at');
-      at(table, 'updated_at').notNullable().defaultTo(now);
-      table.string('lease_holder', 200);
-      table.string('lease_host', 200);
-      table.integer('lease_ms');
-      at(table, 'heartbeat_at');
-      at(table, 'lease_expires_at');
-      table.json('progress');
-      at(table, 'progress_at');
-      table.json('legacy_shape');
-      table.json('target_shape');
-    })
-    .createTable('journal', (table) => {
-      table.bigIncrements('id');
-      table.string('service', 63).notNullable().index();
-      table.string('transition', 60).notNullable();
-      table.string('step', 60).notNullable();
-      table.string('event', 10).notNullable();
-      table.text('detail');
-      table.json('data');
-      table.bigInteger('epoch').notNullable();
-      table.string('holder', 200).notNullable();
-      at(table, 'at').notNullable();
-    })
-    .createTable('request', (table) => {
-      table.bigIncrements('id');
-      table.string('service', 63).notNullable().index();
-      table.string('kind', 10).notNullable();
-      table.json('parameters').notNullable();
-      table.string('state', 10).notNullable().defaultTo('filed');
-      table.json('result');
-      table.string('filed_by', 200).notNullable();
-      at(table, 'filed_at').notNullable().defaultTo(now);
-      at(table, 'finished_at');
-    });
+  const create = async (name: string, build: (table: Knex.CreateTableBuilder) => void) => {
+    if (!(await schema().hasTable(name))) await schema().createTable(name, build);
+  };
+  await create('plan', (table) => {
+    table.string('hash', 64).primary();
+    table.text('text', 'longtext').notNullable();
+    at(table, 'accepted_at').notNullable().defaultTo(now);
+  });
+  // Phase, activity and lease of a service in one row: its lock is what every fenced write takes.
+  await create('service', (table) => {
+    table.string('service', 63).primary();
+    table.string('phase', 20).notNullable().defaultTo('planned');
+    table.string('target', 20);
+    table.string('activity', 10).notNullable().defaultTo('idle');
+    table.text('reason');
+    table.string('plan_hash', 64).notNullable();
+    table.bigInteger('epoch').notNullable().defaultTo(0);
+    at(table, 'soak_started_at');
+    at(table, 'updated_at').notNullable().defaultTo(now);
+    table.string('lease_holder', 200);
+    table.string('lease_host', 200);
+    table.integer('lease_ms');
+    at(table, 'heartbeat_at');
+    at(table, 'lease_expires_at');
+    table.json('progress');
+    at(table, 'progress_at');
+    table.json('legacy_shape');
+    table.json('target_shape');
+  });
+  await create('journal', (table) => {
+    table.bigIncrements('id');
+    table.string('service', 63).notNullable().index();
+    table.string('transition', 60).notNullable();
+    table.string('step', 60).notNullable();
+    table.string('event', 10).notNullable();
+    table.text('detail');
+    table.json('data');
+    table.bigInteger('epoch').notNullable();
+    table.string('holder', 200).notNullable();
+    at(table, 'at').notNullable();
+  });
+  await create('request', (table) => {
+    table.bigIncrements('id');
+    table.string('service', 63).notNullable().index();
+    table.string('kind', 10).notNullable();
+    table.json('parameters').notNullable();
+    table.string('state', 10).notNullable().defaultTo('filed');
+    table.json('result');
+    table.string('filed_by', 200).notNullable();
+    at(table, 'filed_at').notNullable().defaultTo(now);
+    at(table, 'finished_at');
+  });
 }

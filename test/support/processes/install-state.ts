@@ -3,10 +3,10 @@ import { ConnectionTarget } from '../../../src/model/connection-target.js';
 import { openStateStore } from '../../../src/state/knex-state-store.js';
 
 const [url = '', startAt = '0'] = process.argv.slice(2);
-const { hostname, port, username, password, pathname } = new URL(url);
+const { protocol, hostname, port, username, password, pathname } = new URL(url);
 const store = openStateStore(
   new ConnectionTarget({
-    engine: 'postgres',
+    engine: protocol === 'mysql:' ? 'mysql' : 'postgres',
     host: hostname,
     port: Number(port),
     user: username,
