@@ -173,29 +173,23 @@ class Trial {
   }
 
   async #decommission(service: string): Promise<void> {
-    // Views that stay in the shared database and read what leaves: their owner takes them away first, as the refusal says.
-    const tables = this.set.services[service] ?? [];
-    const views = await as(this.servers.url('shared', this.set.name), async (client) => {
-      const { rows } = await client.query<{ name: string }>(
-        `SELECT DISTINCT v.oid::regclass::text AS name FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
-           JOIN pg_class v ON v.oid = r.ev_class JOIN pg_class t ON t.oid = d.refobjid
-          WHERE v.relkind = 'v' AND t.relname = ANY ($1)`,
-        [tables],
-      );
-      for (const { name } of rows) await client.query(`DROP VIEW IF EXISTS ${name} CASCADE`);
-      // A function that returns rows of a leaving table depends on the table's row type.
-      const routines = await client.query<{ name: string }>(
-        `SELECT DISTINCT p.oid::regprocedure::text AS name FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
-           JOIN pg_type y ON y.oid = d.refobjid JOIN pg_class t ON t.oid = y.typrelid
-          WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_type'::regclass AND t.relname = ANY ($1)`,
-        [tables],
-      );
-      for (const { name } of routines.rows) await client.query(`DROP FUNCTION ${name}`);
-      return [...rows, ...routines.rows].map(({ name }) => name);
-    });
-    if (views.length > 0) this.say(`dropped by hand, as they stay and use what leaves: ${views.join(', ')}`);
     const advance = ['migrate', 'advance', service, '--to', 'decommissioned'];
-    const rehearsal = await this.#dbps.command([...advance, '--dry-run']);
+    let rehearsal = await this.#dbps.command([...advance, '--dry-run']);
+    // What stays in the shared database and uses what leaves: its owner takes it away first, with the statement that the finding gives.
+    const drops = (rehearsal.envelope?.findings ?? []).flatMap(({ code, data }) =>
+      code === 'BND401' && typeof data?.['drop'] === 'string' ? [data['drop']] : [],
+    );
+    if (drops.length > 0) {
+      await as(this.servers.url('shared', this.set.name), async (client) => {
+        // In the order found; a view on a view goes with the one below it.
+        for (const drop of new Set(drops))
+          await client.query(
+            drop.replace(/^DROP (\S+(?: VIEW)?) /, 'DROP $1 IF EXISTS ').replace(/;$/, ' CASCADE'),
+          );
+      });
+      this.say(`dropped, as dbps says: ${[...new Set(drops)].join(' ')}`);
+      rehearsal = await this.#dbps.command([...advance, '--dry-run']);
+    }
     const token = /--confirm[ =]([^\s"']+)/.exec(rehearsal.stdout)?.[1];
     if (token === undefined) throw new Error(`the dry run of decommissioning ${service} printed no token`);
     await this.#do(...advance, '--confirm', token);

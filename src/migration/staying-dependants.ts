@@ -7,8 +7,18 @@ export interface StayingDependant {
   /** What a person would drop or rewrite. */
   readonly subject: string;
   readonly what: string;
+  /** What DROP takes; undefined where it is a part of something else. */
+  readonly object?: DroppableObject;
   /** The leaving relation or sequence it uses. */
   readonly relation: RelationId;
+}
+
+export interface DroppableObject {
+  readonly kind: string;
+  readonly schema: string;
+  readonly name: string;
+  /** Of a routine, `()` included. */
+  readonly signature?: string;
 }
 
 export function findStayingDependants(
@@ -19,13 +29,19 @@ export function findStayingDependants(
   const leaving = new Set(withDescendants(schema, relations).map(({ id }) => id));
   const leavingSequences = new Set(sequences);
   const found: StayingDependant[] = [];
-  const tell = (subject: string, what: string, relation: RelationId) =>
-    found.push({ subject, what, relation });
+  const tell = (subject: string, what: string, relation: RelationId, object?: StayingDependant['object']) =>
+    found.push({ subject, what, relation, ...(object !== undefined && { object }) });
   for (const relation of schema.relations) {
     if (leaving.has(relation.id)) continue;
     const isView = relation.kind === 'view' || relation.kind === 'materialized-view';
     for (const read of isView ? relation.reads : []) {
-      if (leaving.has(read)) tell(relation.id, `${relation.kind.replace('-', ' ')} ${relation.id}`, read);
+      const kind = relation.kind.replace('-', ' ');
+      if (leaving.has(read))
+        tell(relation.id, `${kind} ${relation.id}`, read, {
+          kind,
+          schema: relation.schema,
+          name: relation.name,
+        });
     }
     for (const key of relation.foreignKeys) {
       if (leaving.has(key.parent) && !key.isInherited)
@@ -38,6 +54,9 @@ export function findStayingDependants(
           `the default of ${relation.id}.${column.name}`,
           column.sequence,
         );
+      // A view's column of such a type comes from what it reads.
+      if (column.rowTypeOf !== undefined && leaving.has(column.rowTypeOf) && !isView)
+        tell(`${relation.id}.${column.name}`, `column ${relation.id}.${column.name}`, column.rowTypeOf);
     }
     for (const trigger of relation.triggers)
       for (const touched of new Set([...trigger.reads, ...trigger.writes]))
@@ -47,6 +66,14 @@ export function findStayingDependants(
       for (const touched of rule.touches)
         if (leaving.has(touched))
           tell(`${relation.id} ${rule.name}`, `rule ${rule.name} of ${relation.id}`, touched);
+  }
+  for (const type of schema.types) {
+    if (type.kind !== 'domain' && type.kind !== 'composite') continue;
+    const name = `${type.schema}.${type.name}`;
+    const kind = type.kind === 'domain' ? 'domain' : 'type';
+    for (const used of type.rowTypes ?? [])
+      if (leaving.has(used))
+        tell(name, `${kind} ${name}`, used, { kind, schema: type.schema, name: type.name });
   }
   // A function that only the leaving relations' own triggers call leaves with them in effect.
   const own = new Set(
@@ -62,6 +89,12 @@ export function findStayingDependants(
           `${routine.schema}.${routine.name}${routine.signature}`,
           `${routine.kind} ${routine.id}`,
           touched,
+          {
+            kind: routine.kind,
+            schema: routine.schema,
+            name: routine.name,
+            signature: routine.signature,
+          },
         );
   }
   return found;

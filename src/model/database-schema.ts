@@ -107,6 +107,8 @@ export interface Column {
   readonly baseType: string;
   /** Schema-qualified when the type is the user's own: enum, domain, composite, range. */
   readonly userType?: string;
+  /** Set when the type is the row type of a relation, which then cannot be dropped. */
+  readonly rowTypeOf?: RelationId;
   readonly isArray: boolean;
   readonly isNullable: boolean;
   readonly default?: string;
@@ -263,6 +265,8 @@ export type UserType =
       readonly default?: string;
       readonly collation?: string;
       readonly checks: readonly { readonly name: string; readonly expression: string }[];
+      /** Relations whose row type it stands on. */
+      readonly rowTypes?: readonly RelationId[];
       readonly comment?: string;
     }
   | {
@@ -270,6 +274,8 @@ export type UserType =
       readonly schema: string;
       readonly name: string;
       readonly attributes: readonly { readonly name: string; readonly type: string }[];
+      /** Relations whose row types its attributes have. */
+      readonly rowTypes?: readonly RelationId[];
       readonly comment?: string;
     }
   | {

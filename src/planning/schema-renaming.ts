@@ -106,6 +106,7 @@ export class SchemaRenaming {
           ...column,
           type: this.text(column.type),
           ...(column.userType !== undefined && { userType: this.relation(column.userType) }),
+          ...(column.rowTypeOf !== undefined && { rowTypeOf: this.relation(column.rowTypeOf) }),
           ...this.optionalText('default', column.default),
           ...(column.sequence !== undefined && { sequence: this.relation(column.sequence) }),
           ...(column.generated !== undefined && {
@@ -163,6 +164,7 @@ export class SchemaRenaming {
               ...this.optionalText('default', type.default),
               ...this.optionalText('collation', type.collation),
               checks: type.checks.map((check) => ({ ...check, expression: this.text(check.expression) })),
+              ...(type.rowTypes !== undefined && { rowTypes: type.rowTypes.map((id) => this.relation(id)) }),
             };
           case 'composite':
             return {
@@ -172,6 +174,7 @@ export class SchemaRenaming {
                 ...attribute,
                 type: this.text(attribute.type),
               })),
+              ...(type.rowTypes !== undefined && { rowTypes: type.rowTypes.map((id) => this.relation(id)) }),
             };
           case 'range':
             return { ...type, ...head, subtype: this.text(type.subtype) };

@@ -44,6 +44,7 @@ function relations(schema: DatabaseSchema): unknown {
         userType:
           relation.kind === 'table' || relation.kind === 'partitioned' ? (column.userType ?? null) : null,
         isArray: column.isArray,
+        rowTypeOf: relation.kind === 'table' ? (column.rowTypeOf ?? null) : null,
         isNullable: column.isNullable,
         identity: column.identity ?? null,
         isGenerated: column.generated !== undefined,
@@ -126,6 +127,31 @@ test('relations', () => {
 
 test('routines', () => {
   expect(routines(dump)).toEqual(routines(live));
+});
+
+test('row types: whoever uses one depends on the relation', () => {
+  const uses = (schema: DatabaseSchema) => ({
+    routine: schema.routines.find(({ name }) => name === 'best')?.reads,
+    view: schema.relations.find(({ name }) => name === 'nobody')?.reads,
+    columns: schema.relations
+      .find(({ name }) => name === 'snapshots')
+      ?.columns.map(({ rowTypeOf }) => rowTypeOf ?? null),
+    types: sorted(
+      schema.types.flatMap((type) =>
+        'rowTypes' in type ? [{ name: type.name, rowTypes: sorted(type.rowTypes ?? []) }] : [],
+      ),
+    ),
+  });
+  expect(uses(live)).toEqual({
+    routine: ['crm.customers', 'public.products'],
+    view: ['crm.customers'],
+    columns: [null, 'crm.customers', 'public.products'],
+    types: [
+      { name: 'pair', rowTypes: ['crm.customers', 'public.products'] },
+      { name: 'some_customer', rowTypes: ['crm.customers'] },
+    ],
+  });
+  expect(uses(dump)).toEqual(uses(live));
 });
 
 test('the same boundaries either way', async () => {

@@ -18,11 +18,11 @@ import type {
 } from 'libpg-query';
 import type { Grant } from '../../model/database-schema.js';
 import { relationId, type RelationId } from '../../model/relation-id.js';
-import type { DumpSchema, RelationDraft, SequenceDraft } from './postgres-dump-schema.js';
+import type { DumpSchema, RelationDraft, RoutineDraft, SequenceDraft } from './postgres-dump-schema.js';
 import type { StatementText } from './postgres-dump-source.js';
 import { strings } from './postgres-dump-tables.js';
 import { readTree } from './postgres-statement-reader.js';
-import { quoteIfNeeded, writtenType } from './postgres-type-names.js';
+import { quoteIfNeeded, writtenType, writtenTypeNames } from './postgres-type-names.js';
 
 /** Qualified name written as a list of strings. */
 export function nameOf(
@@ -87,6 +87,7 @@ function fillView(
     });
   });
   schema.recordView(draft, readTree([query]));
+  schema.recordTypes(draft, writtenTypeNames(query));
 }
 
 function outputNames(select: SelectStmt): string[] {
@@ -154,7 +155,7 @@ export function createRoutine(schema: DumpSchema, stmt: CreateFunctionStmt, text
   const id = `${relationId(routineSchema, name)}${signature}`;
   const existing = schema.routines.findIndex((known) => known.id === id);
   if (existing !== -1) schema.routines.splice(existing, 1);
-  schema.routines.push({
+  const draft: RoutineDraft = {
     id,
     schema: routineSchema,
     name,
@@ -172,7 +173,12 @@ export function createRoutine(schema: DumpSchema, stmt: CreateFunctionStmt, text
     isOpaque: true,
     grants: [],
     arguments: args.join(', '),
-  });
+  };
+  schema.routines.push(draft);
+  schema.recordTypes(
+    draft,
+    writtenTypeNames([stmt.parameters, { returnType: stmt.returnType }, stmt.sql_body]),
+  );
 }
 
 function typeText(schema: DumpSchema, type: Parameters<typeof writtenType>[0]): string {

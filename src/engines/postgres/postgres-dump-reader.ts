@@ -4,7 +4,7 @@
  * memory for the data. What cannot be read is listed with its line, never fatal.
  */
 import path from 'node:path';
-import { parseSync, type Node } from 'libpg-query';
+import { parseSync, type Node, type TypeName } from 'libpg-query';
 import type { DatabaseSchema, UserType } from '../../model/database-schema.js';
 import { relationId, type RelationId } from '../../model/relation-id.js';
 import { readDumpText } from '../dump-text.js';
@@ -267,6 +267,10 @@ function readType(stmt: Node, schema: DumpSchema): UserType | undefined {
     labels.splice(at === -1 ? labels.length : at + (newValIsAfter === true ? 1 : 0), 0, newVal);
     return { ...known, labels };
   }
+  const rowTypes = (types: readonly (TypeName | undefined)[]) => {
+    const found = types.flatMap((type) => schema.rowTypeOf(writtenType(type ?? {})) ?? []);
+    return found.length === 0 ? {} : { rowTypes: [...new Set(found)].sort() };
+  };
   if ('CreateDomainStmt' in stmt) {
     const domain = stmt.CreateDomainStmt;
     const checks = (domain.constraints ?? []).flatMap((node) =>
@@ -284,10 +288,20 @@ function readType(stmt: Node, schema: DumpSchema): UserType | undefined {
       relationId(named.schema, named.name),
       under === undefined ? base.name : schema.baseTypeOf(under),
     );
-    return { kind: 'domain', ...named, baseType: base.display, isNullable, checks };
+    return {
+      kind: 'domain',
+      ...named,
+      baseType: base.display,
+      isNullable,
+      checks,
+      ...rowTypes([domain.typeName]),
+    };
   }
   if ('CompositeTypeStmt' in stmt) {
     const { typevar, coldeflist } = stmt.CompositeTypeStmt;
+    const types = (coldeflist ?? []).map((node) =>
+      'ColumnDef' in node ? node.ColumnDef.typeName : undefined,
+    );
     const attributes = (coldeflist ?? []).flatMap((node) =>
       'ColumnDef' in node
         ? [{ name: node.ColumnDef.colname ?? '', type: writtenType(node.ColumnDef.typeName ?? {}).display }]
@@ -298,6 +312,7 @@ function readType(stmt: Node, schema: DumpSchema): UserType | undefined {
       schema: typevar?.schemaname ?? schema.creationSchema,
       name: typevar?.relname ?? '',
       attributes,
+      ...rowTypes(types),
     };
   }
   if ('CreateRangeStmt' in stmt) {

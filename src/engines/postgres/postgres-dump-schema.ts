@@ -13,6 +13,7 @@ import type {
 import { relationId, type RelationId } from '../../model/relation-id.js';
 import type { StatementUse, WrittenName } from '../engine.js';
 import { readRoutine } from './postgres-statement-reader.js';
+import { mayBeRowType } from './postgres-type-names.js';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
 export type ColumnDraft = Writable<Column>;
@@ -41,6 +42,8 @@ export class DumpSchema {
   searchPath: readonly string[];
   /** What views read, resolved once every relation is known. */
   private readonly viewUses = new Map<RelationId, { use: StatementUse; path: readonly string[] }>();
+  /** Types that views and signatures name, which may be the row types of relations: the server depends on these as on a read. */
+  private readonly typeNames = new Map<object, { names: readonly WrittenName[]; path: readonly string[] }>();
 
   constructor(readonly defaultSchema: string) {
     this.searchPath = [defaultSchema];
@@ -74,6 +77,13 @@ export class DumpSchema {
       if (this.types.has(id)) return id;
     }
     return undefined;
+  }
+
+  /** The relation that is already there and whose row type (or an array of it) this is. */
+  rowTypeOf(type: { readonly schema: string | undefined; readonly name: string }): RelationId | undefined {
+    if (!mayBeRowType(type)) return undefined;
+    const id = this.resolve({ name: type.name, ...(type.schema !== undefined && { schema: type.schema }) });
+    return this.relations.has(id) ? id : undefined;
   }
 
   /** Family of a user's type, as the introspector names it: that of a domain's base, `enum`, `composite`, or its own name. */
@@ -123,6 +133,15 @@ export class DumpSchema {
 
   recordView(draft: RelationDraft, use: StatementUse): void {
     this.viewUses.set(draft.id, { use, path: this.searchPath });
+  }
+
+  recordTypes(of: RelationDraft | RoutineDraft, names: readonly WrittenName[]): void {
+    this.typeNames.set(of, { names, path: this.searchPath });
+  }
+
+  private rowTypesOf(of: RelationDraft | RoutineDraft): RelationId[] {
+    const { names, path } = this.typeNames.get(of) ?? { names: [], path: [] };
+    return this.resolveAll(names, path);
   }
 
   addSequence(schema: string, name: string, fields: Partial<SequenceDraft> = {}): SequenceDraft {
@@ -203,7 +222,9 @@ export class DumpSchema {
     for (const [id, { use, path }] of this.viewUses) {
       const draft = this.relations.get(id);
       if (draft === undefined) continue;
-      draft.reads = this.resolveAll(use.reads, path).filter((read) => read !== id);
+      draft.reads = union(this.resolveAll(use.reads, path), this.rowTypesOf(draft)).filter(
+        (read) => read !== id,
+      );
       draft.calls = this.resolveCalls(use.calls, path);
       this.completeViewColumns(draft, use, path);
     }
@@ -302,8 +323,9 @@ export class DumpSchema {
       if (routine.kind === 'aggregate') continue;
       const use = readRoutine(routine.definition);
       // A body is resolved when it runs, by the caller's path: the default schema is the likeliest.
-      routine.reads = this.resolveAll(use.reads, [this.defaultSchema]);
       routine.writes = this.resolveAll(use.writes, [this.defaultSchema]);
+      const rowTypes = this.rowTypesOf(routine).filter((id) => !routine.writes.includes(id));
+      routine.reads = union(this.resolveAll(use.reads, [this.defaultSchema]), rowTypes);
       routine.calls = this.resolveCalls(use.calls, [this.defaultSchema]);
       routine.isOpaque = use.isOpaque;
     }
@@ -313,6 +335,10 @@ export class DumpSchema {
         return routine === undefined ? trigger : { ...trigger, reads: routine.reads, writes: routine.writes };
       });
   }
+}
+
+function union(left: readonly RelationId[], right: readonly RelationId[]): RelationId[] {
+  return [...new Set([...left, ...right])].sort(byText);
 }
 
 export function written(range: RangeVar | undefined): WrittenName {

@@ -145,6 +145,8 @@ function setType(schema: DumpSchema, column: ColumnDraft, definition: ColumnDef)
   column.baseType = own === undefined ? type.name : schema.baseTypeOf(own);
   column.isArray = type.isArray;
   if (own !== undefined) column.userType = own;
+  const relation = own === undefined ? schema.rowTypeOf(type) : undefined;
+  if (relation !== undefined) column.rowTypeOf = relation;
   return type.isSerial;
 }
 

@@ -72,6 +72,7 @@ export function toColumn(
     type: row.type,
     baseType: family,
     ...(isUserType && { userType: relationId(type.schema, type.name) }),
+    ...(row.rowType !== null && { rowTypeOf: relationId(...row.rowType) }),
     isArray: row.isArray,
     isNullable: !row.notNull,
     ...(!isGenerated && optional('default', row.default)),

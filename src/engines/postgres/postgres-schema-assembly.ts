@@ -92,6 +92,9 @@ function toSequence(row: SequenceRow, grants: readonly Grant[]): Sequence {
 
 function toUserType(row: TypeRow): UserType | null {
   const head = { schema: row.schema, name: row.name, ...optional('comment', row.comment) };
+  const rowTypes = row.rowTypes !== null && {
+    rowTypes: row.rowTypes.map(([schema, name]) => relationId(schema, name)),
+  };
   switch (row.kind) {
     case 'e':
       return { kind: 'enum', ...head, labels: row.labels ?? [] };
@@ -104,9 +107,10 @@ function toUserType(row: TypeRow): UserType | null {
         ...optional('default', row.default),
         ...optional('collation', row.collation),
         checks: row.checks ?? [],
+        ...rowTypes,
       };
     case 'c':
-      return { kind: 'composite', ...head, attributes: row.attributes ?? [] };
+      return { kind: 'composite', ...head, attributes: row.attributes ?? [], ...rowTypes };
     case 'r':
       return { kind: 'range', ...head, subtype: row.subtype ?? '' };
     default:

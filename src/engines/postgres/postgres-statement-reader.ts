@@ -90,7 +90,8 @@ function readPlPgSql(createStatement: string): RoutineUse {
     if (Array.isArray(value)) return value.forEach(visit);
     if (typeof value !== 'object' || value === null) return;
     for (const [key, child] of Object.entries(value)) {
-      if (key === 'PLpgSQL_stmt_dynexecute' || key === 'PLpgSQL_stmt_dynfors') isOpaque = true;
+      if (key === 'PLpgSQL_stmt_dynexecute' || key === 'PLpgSQL_stmt_dynfors' || key === 'dynquery')
+        isOpaque = true;
       if (key === 'PLpgSQL_expr' && typeof (child as { query?: unknown }).query === 'string') {
         if (!readExpression((child as { query: string }).query, use)) isOpaque = true;
       } else visit(child);

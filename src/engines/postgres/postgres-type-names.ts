@@ -47,6 +47,50 @@ const INTERVAL_FIELDS: Readonly<Record<number, string>> = {
   6144: 'minute to second',
 };
 
+/** The server's own types that are written without a schema and come before any relation of that name. */
+const OWN = new Set([
+  ...Object.keys(DISPLAY),
+  ...Object.keys(ALIASES),
+  ...'date text json jsonb jsonpath uuid name money bytea inet cidr macaddr macaddr8 xml oid point line lseg box path polygon'.split(
+    ' ',
+  ),
+  ...'circle tsvector tsquery interval record trigger void regclass regtype regproc int4range int8range numrange tsrange'.split(
+    ' ',
+  ),
+  ...'tstzrange daterange anyelement anyarray anynonarray anyenum anyrange anycompatible event_trigger cstring internal'.split(
+    ' ',
+  ),
+]);
+
+/** Whether a type's name may be that of a relation: its row type. */
+export function mayBeRowType(type: { readonly schema: string | undefined; readonly name: string }): boolean {
+  return type.schema !== undefined || !OWN.has(type.name);
+}
+
+/** Names of all types that a tree mentions, which may be those of relations. */
+export function writtenTypeNames(tree: unknown): readonly WrittenTypeName[] {
+  const found: WrittenTypeName[] = [];
+  const visit = (value: unknown): void => {
+    if (Array.isArray(value)) return value.forEach(visit);
+    if (typeof value !== 'object' || value === null) return;
+    for (const [key, child] of Object.entries(value)) {
+      // A function's return type and a cast's type carry the name without a node's wrapper.
+      if (key === 'TypeName' || key === 'typeName' || key === 'returnType' || key === 'argType') {
+        const type = (child as { TypeName?: TypeName }).TypeName ?? (child as TypeName);
+        const { schema, name } = writtenType(type);
+        if (mayBeRowType({ schema, name })) found.push({ ...(schema !== undefined && { schema }), name });
+      } else visit(child);
+    }
+  };
+  visit(tree);
+  return found;
+}
+
+interface WrittenTypeName {
+  readonly schema?: string;
+  readonly name: string;
+}
+
 export interface WrittenType {
   readonly schema: string | undefined;
   /** Internal name: `int4`, `varchar`, or the user's own. */

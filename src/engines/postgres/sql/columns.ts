@@ -1,4 +1,4 @@
-import { ALL_KINDS, asJson, userRelations } from './scope.js';
+import { ALL_KINDS, asJson, rowTypeOf, userRelations } from './scope.js';
 
 export interface ColumnRow {
   readonly relation: string;
@@ -10,6 +10,7 @@ export interface ColumnRow {
   readonly typeOid: string;
   readonly typeName: string;
   readonly isArray: boolean;
+  readonly rowType: readonly [string, string] | null;
   readonly notNull: boolean;
   readonly default: string | null;
   readonly identity: 'a' | 'd' | '';
@@ -29,7 +30,8 @@ export const COLUMNS = asJson(`
          row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum) AS position,
          format_type(a.atttypid, a.atttypmod) AS type,
          coalesce(e.oid, t.oid)::text AS "typeOid", coalesce(e.typname, t.typname) AS "typeName",
-         e.oid IS NOT NULL AS "isArray", a.attnotnull AS "notNull",
+         e.oid IS NOT NULL AS "isArray", ${rowTypeOf('coalesce(e.typrelid, t.typrelid)')} AS "rowType",
+         a.attnotnull AS "notNull",
          pg_get_expr(ad.adbin, ad.adrelid) AS default, a.attidentity AS identity, a.attgenerated AS generated,
          CASE WHEN a.attcollation <> 0 AND a.attcollation <> t.typcollation
               THEN (SELECT quote_ident(cn.nspname) || '.' || quote_ident(co.collname)

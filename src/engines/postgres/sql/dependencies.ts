@@ -1,5 +1,5 @@
 /** What views read and call, from the server's own dependencies, and which extensions are in use. */
-import { asJson, inScope, userRelations } from './scope.js';
+import { asJson, inScope, referredRelation, userRelations } from './scope.js';
 
 export interface ViewDependencyRow {
   readonly relation: string;
@@ -15,8 +15,7 @@ export const VIEW_DEPENDENCIES = asJson(`
     JOIN pg_rewrite AS r ON r.ev_class = c.oid AND r.rulename = '_RETURN'
     JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.deptype = 'n'
      AND d.refobjid <> c.oid
-    LEFT JOIN pg_class AS rc ON d.refclassid = 'pg_class'::regclass AND rc.oid = d.refobjid
-     AND rc.relkind IN ('r', 'p', 'v', 'm', 'f')
+    ${referredRelation('d', 'LEFT JOIN')} AND rc.oid <> c.oid
     LEFT JOIN pg_namespace AS rn ON rn.oid = rc.relnamespace
     LEFT JOIN pg_proc AS rp ON d.refclassid = 'pg_proc'::regclass AND rp.oid = d.refobjid
     LEFT JOIN pg_namespace AS pn ON pn.oid = rp.pronamespace

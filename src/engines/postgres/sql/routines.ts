@@ -1,4 +1,4 @@
-import { asJson, inScope, notOfExtension } from './scope.js';
+import { asJson, inScope, notOfExtension, referredRelation } from './scope.js';
 
 export interface RoutineRow {
   readonly oid: string;
@@ -16,7 +16,7 @@ export interface RoutineRow {
   readonly searchPath: string | null;
   readonly comment: string | null;
   readonly aggregate: AggregateRow | null;
-  /** From the server's dependencies: exact for SQL-standard bodies and signatures, empty for text bodies. */
+  /** From the server's dependencies, row types included: exact for SQL-standard bodies and signatures, empty for text bodies. */
   readonly dependsOn: readonly (readonly [string, string])[] | null;
 }
 
@@ -58,7 +58,7 @@ export const ROUTINES = asJson(`
              CASE p.proparallel WHEN 's' THEN 'PARALLEL = SAFE' WHEN 'r' THEN 'PARALLEL = RESTRICTED' END,
              CASE WHEN ag.aggkind = 'h' THEN 'HYPOTHETICAL' END], NULL)) END AS aggregate,
          (SELECT json_agg(DISTINCT jsonb_build_array(rn.nspname, rc.relname))
-            FROM pg_depend AS dep JOIN pg_class AS rc ON rc.oid = dep.refobjid AND dep.refclassid = 'pg_class'::regclass
+            FROM pg_depend AS dep ${referredRelation('dep', 'JOIN')}
             JOIN pg_namespace AS rn ON rn.oid = rc.relnamespace
            WHERE dep.classid = 'pg_proc'::regclass AND dep.objid = p.oid AND rc.relkind IN ('r', 'p', 'v', 'm', 'f')) AS "dependsOn"
     FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace AND ${inScope('n')}

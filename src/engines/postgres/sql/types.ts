@@ -1,4 +1,4 @@
-import { asJson, inScope, notOfExtension } from './scope.js';
+import { asJson, inScope, notOfExtension, rowTypeOf } from './scope.js';
 
 export interface TypeRow {
   readonly oid: string;
@@ -19,6 +19,8 @@ export interface TypeRow {
   /** Ranges: options beyond the subtype that this reader does not carry. */
   readonly rangeExtras: boolean | null;
   readonly hasGrants: boolean;
+  /** Relations whose row type a domain stands on, or an attribute has. */
+  readonly rowTypes: readonly (readonly [string, string])[] | null;
 }
 
 /** Row types of relations, arrays and the multiranges that come with a range are not types of their own. Ignores $2. */
@@ -58,7 +60,15 @@ export const TYPES = asJson(`
          CASE WHEN t.typtype = 'r' THEN r.rngcanonical <> 0 OR r.rngsubdiff <> 0
            OR NOT EXISTS (SELECT FROM pg_opclass AS oc WHERE oc.oid = r.rngsubopc AND oc.opcdefault)
            OR r.rngcollation <> (SELECT st.typcollation FROM pg_type AS st WHERE st.oid = r.rngsubtype) END AS "rangeExtras",
-         t.typacl IS NOT NULL AS "hasGrants"
+         t.typacl IS NOT NULL AS "hasGrants",
+         CASE WHEN t.typtype IN ('d', 'c') THEN
+           (SELECT json_agg(DISTINCT used.row::jsonb) FROM (
+              SELECT ${rowTypeOf('coalesce(ue.typrelid, ut.typrelid)')} AS row FROM pg_type AS ut
+                LEFT JOIN pg_type AS ue ON ue.oid = ut.typelem AND ut.typcategory = 'A'
+               WHERE ut.oid = t.typbasetype
+                  OR ut.oid IN (SELECT a.atttypid FROM pg_attribute AS a
+                                 WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped)) AS used
+             WHERE used.row IS NOT NULL) END AS "rowTypes"
     FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace AND ${inScope('n')}
     LEFT JOIN pg_class AS c ON c.oid = t.typrelid
     LEFT JOIN pg_range AS r ON r.rngtypid = t.oid
