@@ -32,7 +32,7 @@ import { described } from './postgres-errors.js';
 import { ChangedKeys, HealKeys } from './postgres-key-set.js';
 import { PostgresApplier } from './postgres-sink-apply.js';
 import { PostgresCopyWriter } from './postgres-sink-copy.js';
-import { decodeSegment, encodeSegment } from './postgres-spool-codec.js';
+import { decodeSegment, encodeSegment } from '../spool-codec.js';
 
 export class PostgresSinkFactory implements SinkFactory {
   constructor(

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { UNCHANGED, type ChangeTransaction, type RelationMap } from '../../../src/engines/engine.js';
-import { decodeSegment, encodeSegment } from '../../../src/engines/postgres/postgres-spool-codec.js';
+import { decodeSegment, encodeSegment } from '../../../src/engines/spool-codec.js';
 
 const map = (source: string, columns: readonly string[]): RelationMap => ({
   source,

@@ -4,7 +4,7 @@
  */
 import { promisify } from 'node:util';
 import { deflate, inflate } from 'node:zlib';
-import { RefusedError } from '../../model/errors.js';
+import { RefusedError } from '../model/errors.js';
 import {
   UNCHANGED,
   type Change,
@@ -12,7 +12,7 @@ import {
   type Key,
   type RelationMap,
   type Value,
-} from '../engine.js';
+} from './engine.js';
 
 /** 0 stands for a value that the log does not have. */
 type Cell = string | null | 0;

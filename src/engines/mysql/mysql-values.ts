@@ -1,0 +1,281 @@
+/**
+ * The canonical text of a value: the same, byte for byte, whether it was read by a query or from the binary log, on MariaDB or MySQL.
+ * Types are column types as the introspector gives them (`bigint unsigned`, `enum('a','b')`, `datetime(6)`).
+ *
+ * | column | canonical text |
+ * |---|---|
+ * | integers, DECIMAL | as the server prints them, without ZEROFILL's zeros |
+ * | FLOAT, DOUBLE | JavaScript's String(number) of the exact value (of FLOAT: the 32-bit one) |
+ * | CHAR, VARCHAR, TEXT | Unicode text |
+ * | BINARY, VARBINARY, BLOB, VECTOR, GEOMETRY | `\x` and lower-case hex; BINARY(n) padded to n; geometry: SRID and WKB as stored |
+ * | BIT(n) | n digits 0 and 1 |
+ * | DATE, DATETIME, TIMESTAMP (UTC), TIME | `2026-01-02 03:04:05.678`, exactly the column's digits; zero dates as they are |
+ * | YEAR | four digits |
+ * | ENUM, SET | label (`''`: the error value), labels in order of definition joined by `,` |
+ * | JSON | as the server prints it (MariaDB: the text as stored) |
+ * | UUID, INET4, INET6 | as the server prints them |
+ *
+ * The binary log's library decodes most of this; where it loses something it must be asked for the raw value instead (`fromLog`): geometry
+ * (SRID and kind), JSON (decimals, order of keys), ENUM and SET whose labels hold commas or quotes (`typeLabels`).
+ */
+import { InternalError } from '../../model/errors.js';
+import { jsonText } from './mysql-json.js';
+
+export type MysqlValueKind =
+  | 'integer'
+  | 'decimal'
+  | 'float'
+  | 'double'
+  | 'bit'
+  | 'year'
+  | 'text'
+  | 'binary'
+  | 'geometry'
+  | 'temporal'
+  | 'enum'
+  | 'set'
+  | 'json'
+  | 'plain';
+
+export interface MysqlType {
+  readonly kind: MysqlValueKind;
+  /** First word of the type, in lower case. */
+  readonly word: string;
+  /** Number in brackets: length, bits, digits; for DECIMAL the precision. Undefined where there is none. */
+  readonly length: number | undefined;
+  readonly scale: number | undefined;
+  readonly isUnsigned: boolean;
+  readonly isZerofill: boolean;
+}
+
+const KINDS: Readonly<Record<string, MysqlValueKind>> = {
+  tinyint: 'integer',
+  smallint: 'integer',
+  mediumint: 'integer',
+  int: 'integer',
+  integer: 'integer',
+  bigint: 'integer',
+  decimal: 'decimal',
+  numeric: 'decimal',
+  float: 'float',
+  double: 'double',
+  bit: 'bit',
+  year: 'year',
+  char: 'text',
+  varchar: 'text',
+  tinytext: 'text',
+  text: 'text',
+  mediumtext: 'text',
+  longtext: 'text',
+  binary: 'binary',
+  varbinary: 'binary',
+  tinyblob: 'binary',
+  blob: 'binary',
+  mediumblob: 'binary',
+  longblob: 'binary',
+  vector: 'binary',
+  geometry: 'geometry',
+  point: 'geometry',
+  linestring: 'geometry',
+  polygon: 'geometry',
+  multipoint: 'geometry',
+  multilinestring: 'geometry',
+  multipolygon: 'geometry',
+  geometrycollection: 'geometry',
+  geomcollection: 'geometry',
+  date: 'temporal',
+  datetime: 'temporal',
+  timestamp: 'temporal',
+  time: 'temporal',
+  enum: 'enum',
+  set: 'set',
+  json: 'json',
+  uuid: 'plain',
+  inet4: 'plain',
+  inet6: 'plain',
+};
+
+const parsed = new Map<string, MysqlType>();
+
+/** @throws InternalError for a type that no MySQL or MariaDB column has. */
+export function mysqlType(type: string): MysqlType {
+  const known = parsed.get(type);
+  if (known !== undefined) return known;
+  const match = /^([a-z0-9]+)\s*(?:\((\d+)(?:\s*,\s*(\d+))?\))?/i.exec(type);
+  const word = match?.[1]?.toLowerCase() ?? '';
+  const kind = KINDS[word];
+  if (kind === undefined)
+    throw new InternalError({ code: 'DBPS_E901', message: `no canonical text is known for type ${type}` });
+  const isLabels = kind === 'enum' || kind === 'set';
+  const found: MysqlType = {
+    kind,
+    word,
+    length: match?.[2] === undefined ? undefined : Number(match[2]),
+    scale: match?.[3] === undefined ? undefined : Number(match[3]),
+    isUnsigned: !isLabels && /\bunsigned\b/i.test(type),
+    isZerofill: !isLabels && /\bzerofill\b/i.test(type),
+  };
+  parsed.set(type, found);
+  return found;
+}
+
+/** Labels of an ENUM or SET, in order of definition. */
+export function typeLabels(type: string): readonly string[] {
+  const list = type.slice(type.indexOf('(') + 1, type.lastIndexOf(')'));
+  return [...list.matchAll(/'((?:[^']|'')*)'/g)].map((match) => (match[1] as string).replaceAll("''", "'"));
+}
+
+// ---------------------------------------------------------------- reading
+
+/**
+ * An expression whose text, as the server sends it to a session of dbps, is the canonical text after `fromServer`.
+ * @param column quoted, qualified where it must be.
+ */
+export function readSql(type: string, column: string): string {
+  const { kind, length, scale, isZerofill } = mysqlType(type);
+  switch (kind) {
+    case 'integer':
+      return isZerofill ? `CAST(${column} AS UNSIGNED)` : column;
+    case 'decimal':
+      return isZerofill ? `CAST(${column} AS DECIMAL(${length ?? 10}, ${scale ?? 0}))` : column;
+    case 'float':
+    case 'double':
+      // FLOAT by itself prints six digits. Adding makes it a double, which prints every digit that matters.
+      return `(${column} + 0e0)`;
+    case 'bit':
+      return `LPAD(BIN(${column} + 0), ${length ?? 1}, '0')`;
+    case 'binary':
+    case 'geometry':
+      return `CONCAT(_utf8mb4 x'5c78', LOWER(HEX(${column})))`;
+    default:
+      return column;
+  }
+}
+
+/** What is left to do to the server's text; null: nothing. */
+export function fromServer(type: string): ((text: string) => string) | null {
+  const { kind } = mysqlType(type);
+  return kind === 'float' || kind === 'double' ? (text) => numberText(Number(text)) : null;
+}
+
+/** -0 equals 0 in SQL and in every comparison: one text for both. */
+const numberText = (value: number): string => String(value);
+
+// ---------------------------------------------------------------- writing
+
+/**
+ * A literal that means the value of a canonical text, as an operand and as a value of a column of that type. Comparable literals keep the
+ * index in use: they are coercible, and never of another type than the column.
+ */
+export function literal(type: string, value: string): string {
+  const { kind } = mysqlType(type);
+  switch (kind) {
+    case 'integer':
+    case 'decimal':
+      return numeric(type, value, /^-?\d+(?:\.\d+)?$/);
+    case 'float':
+    case 'double':
+      // Without an exponent it would be a DECIMAL.
+      return numeric(type, value, /^-?\d+(?:\.\d+)?(?:e[+-]?\d+)?$/).replace(/^[^e]*$/, '$&e0');
+    case 'bit':
+      return BigInt(`0b${numeric(type, value, /^[01]+$/)}`).toString();
+    case 'binary':
+    case 'geometry':
+      return `x'${numeric(type, value, /^\\x(?:[0-9a-f]{2})*$/).slice(2)}'`;
+    case 'enum':
+      // The error value has a number and no label. Only sessions that are not strict may write it.
+      return value === '' && !typeLabels(type).includes('') ? '0' : textLiteral(value);
+    default:
+      return textLiteral(value);
+  }
+}
+
+/** An expression that makes the column's value of canonical text in `operand` (a variable, a parameter); null: the text itself will do. */
+export function writeSql(type: string, operand: string): string | null {
+  const { kind } = mysqlType(type);
+  switch (kind) {
+    case 'bit':
+      return `CAST(CONV(${operand}, 2, 10) AS UNSIGNED)`;
+    case 'binary':
+    case 'geometry':
+      return `UNHEX(SUBSTR(${operand}, 3))`;
+    default:
+      return null;
+  }
+}
+
+function numeric(type: string, value: string, shape: RegExp): string {
+  if (!shape.test(value))
+    throw new InternalError({
+      code: 'DBPS_E901',
+      message: `a value of type ${type} is not in canonical text (${value.length} characters)`,
+    });
+  return value;
+}
+
+/** Right whether or not NO_BACKSLASH_ESCAPES is set. An introducer, not CONVERT: the result of a function would not give way to the column's collation. */
+function textLiteral(text: string): string {
+  return /[\\\0]/.test(text)
+    ? `_utf8mb4 x'${Buffer.from(text, 'utf8').toString('hex')}'`
+    : `'${text.replaceAll("'", "''")}'`;
+}
+
+// ---------------------------------------------------------------- the binary log
+
+/**
+ * Canonical text of what the binary log's library decoded, with date strings and in UTC. Wanted raw, as a Buffer: geometry, and JSON of
+ * MySQL (its binary form). SQL NULL is null.
+ * @throws InternalError for a value that the library has already lost something of.
+ */
+export function fromLog(type: string): (value: unknown) => string | null {
+  const convert = converter(type, mysqlType(type));
+  return (value) => (value === null ? null : convert(value));
+}
+
+function converter(type: string, { kind, word, length }: MysqlType): (value: unknown) => string {
+  const unexpected = (value: unknown): never => {
+    throw new InternalError({
+      code: 'DBPS_E901',
+      message: `the binary log's reader gave ${Buffer.isBuffer(value) ? 'bytes' : typeof value} for a column of type ${type}`,
+    });
+  };
+  const hex = (value: unknown): string =>
+    Buffer.isBuffer(value) ? `\\x${value.toString('hex')}` : unexpected(value);
+  switch (kind) {
+    case 'integer':
+      return (value) =>
+        typeof value === 'number' || typeof value === 'string' ? String(value) : unexpected(value);
+    case 'float':
+    case 'double':
+      return (value) => (typeof value === 'number' ? numberText(value) : unexpected(value));
+    case 'bit':
+      return (value) =>
+        Buffer.isBuffer(value)
+          ? BigInt(`0x${value.toString('hex')}`)
+              .toString(2)
+              .padStart(length ?? 1, '0')
+          : unexpected(value);
+    case 'binary': {
+      if (word !== 'binary') return hex;
+      // The log leaves trailing zeros of BINARY(n) out.
+      const digits = 2 + 2 * (length ?? 1);
+      return (value) => hex(value).padEnd(digits, '0');
+    }
+    case 'geometry':
+      return hex;
+    case 'year':
+      // The library adds 1900 to the year zero as well; 1900 itself is no YEAR.
+      return (value) => (Number(value) === 1900 ? '0000' : String(value).padStart(4, '0'));
+    case 'json':
+      return (value) => (Buffer.isBuffer(value) ? jsonText(value) : unexpected(value));
+    case 'enum':
+      // Number 0, the error value, has no label.
+      return (value) => (value === undefined ? '' : typeof value === 'string' ? value : unexpected(value));
+    case 'decimal':
+    case 'text':
+    case 'temporal':
+    case 'set':
+    case 'plain':
+      return (value) => (typeof value === 'string' ? value : unexpected(value));
+  }
+}
