@@ -7,6 +7,7 @@ import type { ReadOnlyDatabase, Trace } from '../engines/engine.js';
 import type { ConnectionTarget } from '../model/connection-target.js';
 import { ConfigError, DatabaseError, RefusedError } from '../model/errors.js';
 import type { Finding } from '../model/finding.js';
+import type { RelationId } from '../model/relation-id.js';
 import type { ServiceState } from '../state/state-store.js';
 import { openDatabase, openReadOnly } from './databases.js';
 
@@ -55,12 +56,18 @@ export async function doctor(config: Config, options: DoctorOptions = {}): Promi
   const leftovers: Leftover[] = [];
   const alive = new Set<string>();
   let isStateKnown = false;
+  /** Service → its relations with rules, which it will have on its own database too. */
+  const ruled = new Map<string, readonly RelationId[]>();
   for (const endpoint of endpoints(config, options)) {
     options.signal?.throwIfAborted();
     const opened = await reach(endpoint, checks, options.signal);
     if (opened === null) continue;
     try {
-      checks.push(...(await preflight(opened, endpoint, config, options)));
+      if (endpoint.service === null)
+        for (const { name, relations } of chosen(config, options))
+          ruled.set(name, (await opened.preflight.ruled?.(relations.map(({ id }) => id))) ?? []);
+      const own = endpoint.service === null ? [...ruled.values()].flat() : ruled.get(endpoint.service.name);
+      checks.push(...(await preflight(opened, endpoint, config, own ?? [], options)));
       if (endpoint.service === null) {
         const states = await readStates(endpoint.target());
         isStateKnown = true;
@@ -85,14 +92,16 @@ export async function doctor(config: Config, options: DoctorOptions = {}): Promi
   };
 }
 
+function chosen(config: Config, { services = [] }: DoctorOptions): readonly ServiceConfig[] {
+  return config.services.filter(({ name }) => services.length === 0 || services.includes(name));
+}
+
 function endpoints(config: Config, options: DoctorOptions): readonly Endpoint[] {
   const source: Endpoint = { where: 'source', service: null, target: () => config.source.target() };
   if (options.isSourceOnly === true) return [source];
-  const wanted = options.services ?? [];
-  const services = config.services.filter((service) => wanted.length === 0 || wanted.includes(service.name));
   return [
     source,
-    ...services.map((service): Endpoint => ({
+    ...chosen(config, options).map((service): Endpoint => ({
       where: service.name,
       service,
       target: () => {
@@ -136,18 +145,17 @@ async function preflight(
   database: ReadOnlyDatabase,
   endpoint: Endpoint,
   config: Config,
+  ruled: readonly RelationId[],
   options: DoctorOptions,
 ): Promise<readonly DoctorCheck[]> {
   const isSource = endpoint.service === null;
-  const wanted = options.services ?? [];
   const relations = isSource
-    ? config.services
-        .filter((service) => wanted.length === 0 || wanted.includes(service.name))
-        .flatMap((service) => service.relations.map(({ id }) => id))
+    ? chosen(config, options).flatMap((service) => service.relations.map(({ id }) => id))
     : [];
   const checks = await database.preflight.checks({
     role: isSource ? 'source' : 'target',
     relations,
+    ruled,
     walBudgetBytes: config.migration.walBudgetBytes,
     ...(endpoint.service !== null && { service: endpoint.service.name }),
     ...(options.signal !== undefined && { signal: options.signal }),

@@ -4,6 +4,7 @@ import { describeError } from '../../src/engines/postgres/postgres-errors.js';
 import { PostgresPreflight } from '../../src/engines/postgres/postgres-preflight.js';
 import {
   assessLogBudget,
+  assessRules,
   assessServer,
   assessSlots,
   assessTransactions,
@@ -31,6 +32,8 @@ beforeAll(async () => {
      CREATE TABLE "Odd ""Name" (a int);
      CREATE TABLE parted (id bigint, at int, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
      CREATE TABLE part_1 PARTITION OF parted FOR VALUES FROM (0) TO (10);
+     CREATE TABLE ruled (id bigint PRIMARY KEY);
+     CREATE RULE away AS ON INSERT TO ruled WHERE NEW.id < 0 DO INSTEAD NOTHING;
      CREATE TABLE hidden (id bigint PRIMARY KEY); ALTER TABLE hidden ENABLE ROW LEVEL SECURITY;
      ALTER TABLE hidden FORCE ROW LEVEL SECURITY;`,
   );
@@ -90,6 +93,30 @@ test('the remedies for keys do what they promise', async () => {
   const before = (await check(['public.mend'])).find((c) => c.finding?.code === 'RPL201');
   await database.query(before?.finding?.remedy ?? '');
   expect((await check(['public.mend'])).some((c) => c.finding?.code === 'RPL201')).toBe(false);
+});
+
+test('rules need the replica role, and it is said before anything is applied', async () => {
+  const preflight = new PostgresPreflight(pool, database.target);
+  const ruled = await preflight.ruled(['public.good', 'public.ruled', 'public.parted']);
+  expect(ruled).toEqual(['public.ruled']);
+  for (const role of ['source', 'target'] as const) {
+    const checks = await preflight.checks({ role, relations: [], ruled });
+    expect(checks.filter(({ name }) => name === 'rules')).toMatchObject([
+      {
+        outcome: 'problem',
+        finding: {
+          code: 'TRG302',
+          severity: 'error',
+          subject: 'public.ruled',
+          remedy: expect.stringContaining(
+            'GRANT SET ON PARAMETER session_replication_role TO "dbps_admin"',
+          ) as string,
+        },
+      },
+    ]);
+  }
+  const server = await pool.use(readServer);
+  expect(assessRules(ruled, null, server, {})).toMatchObject([{ outcome: 'ok' }]);
 });
 
 test('a relation that is not there could not be checked: that is no problem found', async () => {

@@ -98,3 +98,24 @@ test('a URL with an unencoded password is refused with the way to write it', asy
 test('no password was written anywhere', () => {
   expect(project.written()).not.toMatch(/p#ss|p%23ss|w\?rd|wrong-secret/);
 });
+
+test('rules are told for both servers before anything moves: rows can be applied as a replica only', async () => {
+  await project.legacy.query('CREATE RULE away AS ON INSERT TO orders WHERE NEW.id < 0 DO INSTEAD NOTHING');
+  const { code, result } = await project.json(['doctor']);
+  expect(code).toBe(1);
+  const checks = (
+    result as { checks: { where: string; name: string; finding: { code: string; subject: string } }[] }
+  ).checks;
+  expect(
+    checks
+      .filter(({ name }) => name === 'rules')
+      .map(({ where, finding }) => [where, finding.code, finding.subject]),
+  ).toEqual([
+    ['source', 'TRG302', 'public.orders'],
+    ['orders', 'TRG302', 'public.orders'],
+  ]);
+  const planned = await project.json(['plan']);
+  expect(planned.findings.filter((f) => f.code === 'TRG407').map((f) => f.subject)).toEqual([
+    'public.orders',
+  ]);
+});

@@ -208,6 +208,31 @@ export async function readBackends(client: Queryable): Promise<readonly number[]
   return [...pids];
 }
 
+const RULED = `
+WITH RECURSIVE tree AS (
+  SELECT c.oid FROM unnest($1::text[], $2::text[]) AS wanted(schema, name)
+    JOIN pg_namespace n ON n.nspname = wanted.schema
+    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name
+  UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree ON tree.oid = i.inhparent
+)
+SELECT n.nspname AS schema, c.relname AS name FROM tree
+  JOIN pg_class c ON c.oid = tree.oid AND c.relkind IN ('r', 'p') JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_enabled <> 'D')
+ ORDER BY 1, 2`;
+
+/** Relations with rules that act, and everything below the named ones. */
+export async function readRuled(
+  client: Queryable,
+  relations: readonly RelationId[],
+): Promise<readonly RelationId[]> {
+  const names = relations.map((id) => parseRelationId(id));
+  const { rows } = await client.query<{ schema: string; name: string }>(RULED, [
+    names.map(({ schema }) => schema),
+    names.map(({ name }) => name),
+  ]);
+  return rows.map(({ schema, name }) => relationId(schema, name));
+}
+
 /** null: it may; else the server's words. Changes nothing: the transaction is rolled back. */
 export async function tryReplicaRole(client: Queryable): Promise<string | null> {
   await client.query('BEGIN READ ONLY');

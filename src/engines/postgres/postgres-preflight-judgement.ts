@@ -1,5 +1,6 @@
 /** From facts to checks; pure. Each problem is a finding whose remedy can be pasted. */
 import type { Finding, Severity } from '../../model/finding.js';
+import type { RelationId } from '../../model/relation-id.js';
 import type { PreflightCheck } from '../engine.js';
 import type { RelationFacts, ServerFacts, SlotFacts, TransactionFacts } from './postgres-preflight-facts.js';
 import { quoteIdentifier, quoteRelation } from './postgres-sql.js';
@@ -287,6 +288,27 @@ export function assessReplicaRole(
     message: `${refusal}; triggers and foreign keys stay off on the side that does not own the writes`,
     remedy: `GRANT SET ON PARAMETER session_replication_role TO ${quoteIdentifier(server.role)};`,
   });
+}
+
+/** A rule acts on what an applier writes, and INSERT … ON CONFLICT is refused on its table: only as a replica is neither so. */
+export function assessRules(
+  ruled: readonly RelationId[],
+  refusal: string | null,
+  server: ServerFacts,
+  scope: JudgementScope,
+): PreflightCheck[] {
+  if (ruled.length === 0) return [];
+  if (refusal === null)
+    return [ok('rules', `rows are applied as a replica: rules of ${ruled.join(', ')} do not act`)];
+  return ruled.map((id) =>
+    problem('rules', scope, {
+      code: 'TRG302',
+      subject: id,
+      relation: id,
+      message: `${id} has rules, so rows can be applied to it as a replica only; ${refusal}`,
+      remedy: `GRANT SET ON PARAMETER session_replication_role TO ${quoteIdentifier(server.role)}; as a superuser of ${server.database}'s server (PostgreSQL 15 and later), or replace the rules by triggers`,
+    }),
+  );
 }
 
 export function assessReplicationConnection(

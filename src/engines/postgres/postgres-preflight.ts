@@ -1,10 +1,12 @@
 /** Can this run here? Facts are read one group at a time: a group that cannot be read is "could not check", not a problem found. */
 import type { ConnectionTarget } from '../../model/connection-target.js';
+import type { RelationId } from '../../model/relation-id.js';
 import type { Preflight, PreflightCheck, PreflightRequest } from '../engine.js';
 import { openSession, type SessionPool } from './postgres-connection.js';
 import {
   readBackends,
   readRelations,
+  readRuled,
   readServer,
   readSlots,
   readTransactions,
@@ -17,6 +19,7 @@ import {
   assessRelations,
   assessReplicaRole,
   assessReplicationConnection,
+  assessRules,
   assessServer,
   assessSlots,
   assessTransactions,
@@ -54,15 +57,23 @@ export class PostgresPreflight implements Preflight {
       // Without the privilege the refusal is known, and already said.
       server.mayReplicate ? [assessReplicationConnection(await this.#replicationError(), server, scope)] : [],
     );
-    await group('replica role', async () => [
-      assessReplicaRole(await this.pool.use(tryReplicaRole), server, scope),
-    ]);
+    await group('replica role', async () => {
+      const refusal = await this.pool.use(tryReplicaRole);
+      return [
+        assessReplicaRole(refusal, server, scope),
+        ...assessRules(request.ruled ?? [], refusal, server, scope),
+      ];
+    });
     await group('open transactions', async () =>
       assessTransactions(await this.pool.use(readTransactions), scope),
     );
     if (request.role === 'source' && request.relations.length > 0)
       await group('relations', async () => this.#relations(request, server, scope));
     return checks;
+  }
+
+  async ruled(relations: readonly RelationId[]): Promise<readonly RelationId[]> {
+    return this.pool.use((client) => readRuled(client, relations));
   }
 
   async #relations(

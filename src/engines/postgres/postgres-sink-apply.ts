@@ -15,6 +15,7 @@ import type {
   StreamIdentity,
 } from '../engine.js';
 import { lockEpoch, openSession } from './postgres-connection.js';
+import { describeError } from './postgres-errors.js';
 import { BULK_SETTINGS } from './postgres-copy-sessions.js';
 import type { ChangedKeys, HealKeys } from './postgres-key-set.js';
 import { BatchWriter } from './postgres-sink-batch.js';
@@ -46,10 +47,19 @@ export async function openApplySession(target: ConnectionTarget, owner: Ownershi
       enable_mergejoin: 'off',
     },
   });
-  // Needs a grant; without it the fence part keeps triggers and foreign keys away from the side that is not the owner.
-  await session.query('SET session_replication_role = replica').catch(() => undefined);
+  try {
+    await session.query('SET session_replication_role = replica');
+  } catch (error) {
+    // Needs a grant; without it the fence part keeps triggers and foreign keys away from the side that is not the owner. Any other failure (the
+    // session died, a timeout) would leave an applier that fires triggers although it was promised that it does not.
+    if ((error as { code?: string }).code === INSUFFICIENT_PRIVILEGE) return session;
+    await session.end().catch(() => undefined);
+    throw describeError(error) ?? error;
+  }
   return session;
 }
+
+const INSUFFICIENT_PRIVILEGE = '42501';
 
 export class PostgresApplier {
   readonly #options: ApplierOptions;

@@ -8,10 +8,13 @@ export const preflightClean: Guard = {
   when: 'start',
   evaluate: async (context) => {
     const { legacy, service, signal } = context;
+    // A rule is made on the service database as well, and stays there after a rollback.
+    const ruled = (await legacy.preflight.ruled?.(relationsOn('legacy', context))) ?? [];
     const checks: PreflightCheck[] = [
       ...(await legacy.preflight.checks({
         role: 'source',
         relations: service.relations,
+        ruled,
         service: service.name,
         signal,
       })),
@@ -22,6 +25,7 @@ export const preflightClean: Guard = {
         ...(await context.target.preflight.checks({
           role: 'target',
           relations,
+          ruled: service.schema.relations.filter(({ rules }) => rules.length > 0).map(({ id }) => id),
           service: service.name,
           signal,
         })),

@@ -119,6 +119,14 @@ export const PLANNING = {
     example: 'stamp on public.orders is enabled always',
     fix: 'ALTER TABLE … ENABLE TRIGGER …; for the time of the migration.',
   },
+  TRG407: {
+    title: 'a table that moves has rules',
+    severity: 'warning',
+    meaning:
+      'Rules act on what dbps applies unless its role may set session_replication_role, on the shared server and on the service’s. doctor and preflight-clean look whether it may.',
+    example: 'public.payment has rules payment_insert_p2007_01, payment_insert_p2007_02',
+    fix: 'GRANT SET ON PARAMETER session_replication_role TO dbps; on both servers (PostgreSQL 15 and later), or replace the rules by triggers before the move.',
+  },
   SEQ401: {
     title: 'a sequence serves tables of several services',
     severity: 'error',

@@ -58,6 +58,16 @@ export function tableFindings(schema: DatabaseSchema, assignment: Assignment): r
           remedy: `ALTER TABLE ${relation.id} SET LOGGED;`,
         }),
       );
+    const rules = relation.rules.map(({ name }) => name);
+    if (rules.length > 0 && relation.kind !== 'view' && relation.kind !== 'materialized-view')
+      found.push(
+        finding('TRG407', {
+          ...about,
+          message: `has rules ${listed(rules)}: rows can be applied to it with the replica role only, on both servers`,
+          remedy:
+            'GRANT SET ON PARAMETER session_replication_role TO the role that dbps runs as, on both servers',
+        }),
+      );
     for (const key of relation.foreignKeys)
       if (
         !key.isInherited &&
