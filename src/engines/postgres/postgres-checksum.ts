@@ -22,18 +22,11 @@ import type {
   SequenceState,
   Side,
 } from '../engine.js';
+import { columnsOn, keyOn, relationOn } from '../relation-sides.js';
 import { finishSql, hashedAs, hashingNote, rowHashSql } from './postgres-column-hash.js';
 import { describeColumns } from './postgres-column-types.js';
 import { BULK_SETTINGS, CopySessions } from './postgres-copy-sessions.js';
-import {
-  columnsOn,
-  fromClause,
-  keyOn,
-  keysCondition,
-  rangeCondition,
-  relationOn,
-  type KeyOrder,
-} from './postgres-key-range.js';
+import { fromClause, keysCondition, rangeCondition, type KeyOrder } from './postgres-key-range.js';
 import { planCuts } from './postgres-key-sample.js';
 import { relationKind } from './postgres-snapshot.js';
 import { quoteIdentifier, quoteLiteral, quoteRelation } from './postgres-sql.js';

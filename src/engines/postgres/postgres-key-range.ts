@@ -3,41 +3,9 @@
  * server's own text, cast to the column's type; the comparison is the type's own (and the column's own collation), so the key's index serves it.
  */
 import type { RelationId } from '../../model/relation-id.js';
-import type { Chunk, Key, RelationMap, Side } from '../engine.js';
+import type { Chunk, Key } from '../engine.js';
+import type { KeyColumn } from '../relation-sides.js';
 import { quoteIdentifier, quoteLiteral, quoteRelation } from './postgres-sql.js';
-
-export interface KeyColumn {
-  readonly name: string;
-  readonly type: string;
-}
-
-export interface SideColumn extends KeyColumn {
-  /** Name in the source: what the map's key and findings call it. */
-  readonly source: string;
-}
-
-export function relationOn(map: RelationMap, side: Side): RelationId {
-  return side === 'source' ? map.source : map.target;
-}
-
-export function columnsOn(map: RelationMap, side: Side): readonly SideColumn[] {
-  return map.columns.map((column) =>
-    side === 'source'
-      ? { name: column.name, type: column.sourceType, source: column.name }
-      : { name: column.target, type: column.targetType, source: column.name },
-  );
-}
-
-/** @throws RangeError when a key column is not among the map's columns (a generated column cannot identify a row that is sent). */
-export function keyOn(map: RelationMap, side: Side): readonly KeyColumn[] {
-  const columns = columnsOn(map, side);
-  return map.key.map((name) => {
-    const column = columns.find((c) => c.source === name);
-    if (column === undefined)
-      throw new RangeError(`${map.source}: key column ${name} is not among the columns that are moved`);
-    return column;
-  });
-}
 
 /** `"a", "b"` or, for one column, `"a"`. */
 export function columnList(columns: readonly KeyColumn[]): string {

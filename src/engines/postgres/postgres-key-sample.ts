@@ -4,7 +4,8 @@
  */
 import type pg from 'pg';
 import type { Chunk, RelationMap, Side } from '../engine.js';
-import { fromClause, keyOn, orderBy, relationOn, type KeyOrder } from './postgres-key-range.js';
+import { keyOn, relationOn } from '../relation-sides.js';
+import { fromClause, orderBy, type KeyOrder } from './postgres-key-range.js';
 import { quoteIdentifier, quoteRelation } from './postgres-sql.js';
 
 /** Pages read for each range, at least: keys on one page tend to be neighbours, so pages count, not rows. */

@@ -17,11 +17,12 @@ import type {
   RecordedChunk,
   RelationMap,
 } from '../engine.js';
+import { columnsOn, keyOn } from '../relation-sides.js';
 import { lockEpoch, type SessionPool } from './postgres-connection.js';
 import { PostgresControl } from './postgres-control.js';
 import { BULK_SETTINGS, CopySessions } from './postgres-copy-sessions.js';
 import { CopyIn } from './postgres-copy-stream.js';
-import { columnList, columnsOn, keyOn, keysCondition } from './postgres-key-range.js';
+import { columnList, keysCondition } from './postgres-key-range.js';
 import { formatName, relationKind } from './postgres-snapshot.js';
 import { quoteRelation } from './postgres-sql.js';
 

@@ -9,17 +9,11 @@ import type { ConnectionTarget } from '../../model/connection-target.js';
 import { DatabaseError } from '../../model/errors.js';
 import type { RelationId } from '../../model/relation-id.js';
 import type { Chunk, ChunkFormat, ChunkReader, Key, OpenOptions, RelationMap, Snapshot } from '../engine.js';
+import { columnsOn, keyOn } from '../relation-sides.js';
 import { isBinarySafe } from './postgres-binary-safety.js';
 import { BULK_SETTINGS, CopySessions } from './postgres-copy-sessions.js';
 import { CopyOut } from './postgres-copy-stream.js';
-import {
-  columnList,
-  columnsOn,
-  fromClause,
-  keyOn,
-  keysCondition,
-  rangeCondition,
-} from './postgres-key-range.js';
+import { columnList, fromClause, keysCondition, rangeCondition } from './postgres-key-range.js';
 import { planCuts } from './postgres-key-sample.js';
 import { quoteRelation } from './postgres-sql.js';
 
