@@ -7,6 +7,7 @@ import { FileSchema } from '../src/config/config.js';
 import { ERROR_CODES, FINDING_CODES } from '../src/model/codes/index.js';
 import { PHASES, TRANSITIONS } from '../src/model/phases.js';
 import { explainMarkdown } from '../src/report/text/explain.js';
+import { outputSchemas } from './output-schemas.js';
 
 const MADE = '<!-- Made by npm run docs. Do not edit. -->';
 
@@ -18,6 +19,7 @@ export function renderedDocs(): Readonly<Record<string, string>> {
     'docs/cli.json': `${JSON.stringify(cliJson(program), null, 2)}\n`,
     'docs/phases.md': phases(),
     'schema/dbps.yaml.json': `${JSON.stringify(z.toJSONSchema(FileSchema, { io: 'input', unrepresentable: 'any' }), null, 2)}\n`,
+    ...outputSchemas(),
   };
 }
 
@@ -87,6 +89,8 @@ function cliMarkdown(program: Command): string {
       '| --- | --- |',
       ...EXIT_CODES.map(({ code, meaning }) => `| ${code} | ${meaning} |`),
     ].join('\n'),
+    '## JSON',
+    'Every command prints one object with `--format json`, on success and on failure: [envelope.json](../schema/envelope.json). Its `result` is described for each command in `schema/<command>.json` (`dbps/schema/migrate-advance.json` in the package), a line of `--format ndjson` in [ndjson.json](../schema/ndjson.json). Minor versions add fields, major versions break.',
   ];
   const add = (doc: CommandDoc) => {
     const usage = doc.arguments.map(({ name, required, variadic }) => {

@@ -4,6 +4,7 @@ import type { LoadedConfig } from '../config/load.js';
 import { UsageError } from '../model/errors.js';
 import type { EventSink } from '../model/events.js';
 import { PLAIN, type Style } from '../report/style.js';
+import type { OutputLine } from './results.js';
 import type { Terminal } from './terminal.js';
 
 export interface Streams {
@@ -49,6 +50,7 @@ export interface ContextInput {
   readonly terminal: Terminal;
   readonly signal: AbortSignal;
   readonly events: EventSink;
+  readonly writeLine: ((line: OutputLine) => void) | null;
 }
 
 export class Context {
@@ -62,6 +64,8 @@ export class Context {
   readonly signal: AbortSignal;
   /** Progress of long work: drawn, printed as lines or written as ndjson. */
   readonly events: EventSink;
+  /** With --format ndjson: one more line of it. */
+  readonly writeLine: ContextInput['writeLine'];
   #config: LoadedConfig | undefined;
 
   constructor(input: ContextInput) {
@@ -73,6 +77,7 @@ export class Context {
     this.terminal = input.terminal;
     this.signal = input.signal;
     this.events = input.events;
+    this.writeLine = input.writeLine;
   }
 
   get isQuiet(): boolean {

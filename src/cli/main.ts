@@ -72,16 +72,17 @@ async function main(): Promise<void> {
     if (error instanceof CommanderError && error.exitCode === 0) return;
     const words = argv.filter((word) => !word.startsWith('-'));
     const flags = program.opts<GlobalFlags>();
-    const isJson =
-      argv.includes('--json') ||
-      argv.some((word, i) => word === '--format=json' || (word === '--format' && argv[i + 1] === 'json')) ||
-      process.env['DBPS_FORMAT'] === 'json';
+    const isAsked = (format: string) =>
+      argv.some(
+        (word, i) => word === `--format=${format}` || (word === '--format' && argv[i + 1] === format),
+      ) || process.env['DBPS_FORMAT'] === format;
+    const format = isAsked('ndjson') ? 'ndjson' : argv.includes('--json') || isAsked('json') ? 'json' : null;
     await fail(
       self,
       {
         flags,
         command: program.commands.find((command) => command.name() === words[0])?.name() ?? '',
-        destinations: isJson ? [{ format: 'json', file: null }] : [],
+        destinations: format === null ? [] : [{ format, file: null }],
         hasColor:
           process.stderr.isTTY === true &&
           (process.env['NO_COLOR'] ?? '') === '' &&

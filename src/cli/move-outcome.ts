@@ -1,10 +1,11 @@
 /** The result of moving a service, for every command that does. */
 import type { PerformResult } from '../app/perform.js';
 import type { Phase } from '../model/phases.js';
-import { moveText, type CutoverReport } from '../report/text/migrate.js';
+import { moveText } from '../report/text/migrate.js';
+import type { CutoverFacts, MoveReport } from './results.js';
 import type { Outcome } from './runner.js';
 
-export function moveOutcome(result: PerformResult): Outcome {
+export function moveOutcome(result: PerformResult): Outcome<MoveReport> {
   const { service, phase } = result;
   const cutover = cutoverOf(result);
   return {
@@ -16,9 +17,7 @@ export function moveOutcome(result: PerformResult): Outcome {
 }
 
 /** What the switch itself measured. */
-function cutoverOf({
-  transitions,
-}: PerformResult): (CutoverReport & Readonly<Record<string, unknown>>) | null {
+function cutoverOf({ transitions }: PerformResult): CutoverFacts | null {
   const found = transitions
     .flatMap(({ steps }) => steps)
     .findLast(

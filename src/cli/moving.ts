@@ -4,6 +4,7 @@ import type { RehearsalResult } from '../app/rehearse.js';
 import type { Context } from './context.js';
 import type { Outcome } from './runner.js';
 import type { MoveFlags } from './move-options.js';
+import type { MoveReport, RehearsalReport } from './results.js';
 
 export interface TransitionFlags extends MoveFlags {
   readonly to?: string;
@@ -16,7 +17,7 @@ export async function moveService(
   service: string,
   wish: MoveWish,
   flags: TransitionFlags,
-): Promise<Outcome> {
+): Promise<Outcome<MoveReport | RehearsalReport>> {
   const { legsAhead } = await import('../app/ahead.js');
   const { rehearseWish } = await import('../app/rehearse.js');
   const { perform } = await import('../app/perform.js');
@@ -57,7 +58,7 @@ export async function requestService(
   service: string,
   kind: 'pause' | 'resume',
   applyDdl: boolean,
-): Promise<Outcome> {
+): Promise<Outcome<MoveReport>> {
   const { pause, resume } = await import('../app/pause.js');
   const { moveOptions } = await import('./move-options.js');
   const { moveOutcome } = await import('./move-outcome.js');
@@ -85,7 +86,7 @@ async function rehearsalOutcome(
   wish: MoveWish,
   flags: TransitionFlags,
   rehearsal: RehearsalResult,
-): Promise<Outcome> {
+): Promise<Outcome<RehearsalReport>> {
   const { rehearsalText } = await import('../report/text/rehearsal.js');
   const { service, confirm: token } = rehearsal;
   const command = [

@@ -7,7 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { DbpsError, InternalError, InterruptedError, UsageError } from '../model/errors.js';
 import type { Finding } from '../model/finding.js';
-import { envelope, scrub, toJson, type Envelope } from '../report/envelope.js';
+import { envelope, ENVELOPE_FORMAT, scrub, toJson, type Envelope } from '../report/envelope.js';
 import type { Style } from '../report/style.js';
 import { errorText } from '../report/text/error.js';
 import { Context, styleFor, type Format, type GlobalFlags, type Streams } from './context.js';
@@ -15,9 +15,10 @@ import { exitCodeOf, type ExitCode } from './exit-codes.js';
 import { IncompleteOutcome } from './incomplete.js';
 import { describeTerminal } from './terminal.js';
 import type { Progress } from './progress.js';
+import type { CommandName, CommandResults, OutputLine } from './results.js';
 
-export interface Outcome {
-  readonly result: unknown;
+export interface Outcome<R = unknown> {
+  readonly result: R;
   readonly findings?: readonly Finding[];
   /** The answer: exit 0 or 1. */
   readonly isYes: boolean;
@@ -25,17 +26,19 @@ export interface Outcome {
   readonly nextSteps: readonly string[];
   /** '' for a command whose whole answer is its next step. */
   readonly text: (style: Style) => string;
+  /** The signal is how it is meant to end: the exit code is that of the answer. */
+  readonly endsWithSignal?: true;
   /** Other formats that this command knows. */
   readonly renderers?: Partial<Record<Format, (envelope: Envelope) => string | Promise<string>>>;
 }
 
-export type Action<O> = (context: Context, args: readonly string[], options: O) => Promise<Outcome>;
+export type Action<O, R> = (context: Context, args: readonly string[], options: O) => Promise<Outcome<R>>;
 
 /** Binds a command's action to its name and formats, as a commander action. */
-export type Bind = <O extends object>(
-  command: string,
+export type Bind = <C extends CommandName, O extends object>(
+  command: C,
   formats: readonly Format[],
-  action: Action<O>,
+  action: Action<O, CommandResults[C]>,
 ) => (...args: unknown[]) => Promise<void>;
 
 export interface Process {
@@ -89,7 +92,14 @@ async function execute(
   try {
     destinations = readDestinations(flags, process.env, formats);
     progress = await makeProgress(process, terminal, destinations, isQuiet, command);
-    const context = new Context({ ...process, flags, terminal, events: progress.sink });
+    const ndjson = destinations.find(({ format }) => format === 'ndjson');
+    const context = new Context({
+      ...process,
+      flags,
+      terminal,
+      events: progress.sink,
+      writeLine: ndjson === undefined ? null : (line) => append(process, ndjson, outputLine(line)),
+    });
     let partial: IncompleteOutcome | undefined;
     const outcome = await action(context).catch((thrown: unknown) => {
       if (!(thrown instanceof IncompleteOutcome)) throw thrown;
@@ -97,7 +107,7 @@ async function execute(
       return thrown.outcome;
     });
     progress.finish();
-    process.signal.throwIfAborted();
+    if (outcome.endsWithSignal !== true) process.signal.throwIfAborted();
     const result = envelope({
       version: process.version,
       command,
@@ -135,7 +145,11 @@ async function makeProgress(
   const { SILENT, lineProgress, liveProgress, ndjsonProgress } = await import('./progress.js');
   const ndjson = destinations.find((destination) => destination.format === 'ndjson');
   if (ndjson !== undefined) {
-    write(process, ndjson, `${toJson({ type: 'start', format: '1.0', dbps: process.version, command })}\n`);
+    write(
+      process,
+      ndjson,
+      outputLine({ type: 'start', format: ENVELOPE_FORMAT, dbps: process.version, command }),
+    );
     return ndjsonProgress((line) => append(process, ndjson, line));
   }
   if (isQuiet) return SILENT;
@@ -147,7 +161,7 @@ async function makeProgress(
 
 async function render(outcome: Outcome, result: Envelope, format: Format, style: Style): Promise<string> {
   if (format === 'json') return `${toJson(result, 2)}\n`;
-  if (format === 'ndjson') return `${toJson({ type: 'end', envelope: result })}\n`;
+  if (format === 'ndjson') return outputLine({ type: 'end', envelope: result });
   if (format === 'text') {
     const [next] = outcome.nextSteps;
     const text = outcome.text(style).trimEnd();
@@ -161,6 +175,10 @@ async function render(outcome: Outcome, result: Envelope, format: Format, style:
   if (renderer === undefined)
     throw new Error(`${result.command} declares the format ${format} and does not render it`);
   return renderer(result);
+}
+
+function outputLine(line: OutputLine): string {
+  return `${toJson(line)}\n`;
 }
 
 function isJson(flags: GlobalFlags, env: Process['env']): boolean {
@@ -249,7 +267,7 @@ export async function fail(process: Process, failure: Failure, thrown: unknown):
       destination.format === 'json'
         ? `${toJson(result, 2)}\n`
         : destination.format === 'ndjson'
-          ? `${toJson({ type: 'end', envelope: result })}\n`
+          ? outputLine({ type: 'end', envelope: result })
           : null;
     try {
       if (text !== null) write(process, destination, text);

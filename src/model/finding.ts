@@ -7,6 +7,7 @@ export type Severity = 'error' | 'warning' | 'note';
  * `code` is one of model/finding-codes.ts; `remedy` is something the user can type or do.
  */
 export interface Finding {
+  /** @pattern ^[A-Z]{3}\d{3}$ */
   readonly code: string;
   readonly severity: Severity;
   /** What it is about: `orders.user_id -> users.id`, `public.audit_log`, `slot dbps_orders_fwd`. */

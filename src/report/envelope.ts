@@ -5,24 +5,38 @@ import { compareFindings, type Finding } from '../model/finding.js';
 export const ENVELOPE_FORMAT = '1.0';
 
 export interface ErrorReport {
+  /** @pattern ^DBPS_E\d{3}$ */
   readonly code: string;
   readonly message: string;
   readonly hint: string | null;
-  /** The command that says more. */
+  /**
+   * The command that says more.
+   * @pattern ^dbps explain
+   */
   readonly docs: string;
   readonly cause: string | null;
   readonly location: { readonly file: string; readonly line: number; readonly column: number } | null;
 }
 
 export interface Envelope {
+  /**
+   * Version of dbps.
+   * @pattern ^\d+\.\d+\.\d+
+   */
   readonly dbps: string;
+  /** Minor versions add fields, major ones break. */
   readonly format: typeof ENVELOPE_FORMAT;
+  /** The words of the command: `migrate advance`. */
   readonly command: string;
   /** Exit code 0. */
   readonly ok: boolean;
   readonly result: unknown;
   readonly findings: readonly Finding[];
   readonly error: ErrorReport | null;
+  /**
+   * Commands that work when pasted, the likeliest first.
+   * @pattern ^dbps( |$)
+   */
   readonly nextSteps: readonly string[];
 }
 

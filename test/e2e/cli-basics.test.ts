@@ -3,7 +3,6 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { Command } from 'commander';
 import { afterAll, expect, test } from 'vitest';
 import { createProgram } from '../../src/cli/program.js';
@@ -11,11 +10,6 @@ import { dbps } from '../support/cli.js';
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'dbps-e2e-'));
 afterAll(() => fs.rmSync(directory, { recursive: true }));
-
-const envelopeSchema = JSON.parse(
-  fs.readFileSync(path.resolve(import.meta.dirname, '../../schema/envelope.json'), 'utf8'),
-) as object;
-const isEnvelope = new Ajv2020({ strict: false }).compile(envelopeSchema);
 
 function* commands(
   command: Command,
@@ -96,7 +90,6 @@ test.each([['doctor'], ['plan'], ['plan', 'show'], ['generate'], ['status'], ['v
       command: string;
       error: { code: string };
     };
-    expect(isEnvelope(envelope), JSON.stringify(isEnvelope.errors)).toBe(true);
     expect(envelope).toMatchObject({
       ok: false,
       result: null,
@@ -110,7 +103,7 @@ test.each([['doctor'], ['plan'], ['plan', 'show'], ['generate'], ['status'], ['v
 test('a failing usage in JSON mode prints the same envelope', async () => {
   const { stdout, code } = await dbps(['nothing', '--format', 'json'], { cwd: directory });
   expect(code).toBe(2);
-  expect(isEnvelope(JSON.parse(stdout))).toBe(true);
+  expect(JSON.parse(stdout)).toMatchObject({ ok: false, error: { code: 'DBPS_E101' } });
 });
 
 test('flags of the program are accepted before and after the command', async () => {
@@ -119,7 +112,7 @@ test('flags of the program are accepted before and after the command', async () 
   const fromEnvironment = await dbps(['explain', 'SEC101'], { cwd: directory, env: { DBPS_FORMAT: 'json' } });
   expect(before.stdout).toBe(after.stdout);
   expect(fromEnvironment.stdout).toBe(after.stdout);
-  expect(isEnvelope(JSON.parse(after.stdout))).toBe(true);
+  expect(JSON.parse(after.stdout)).toMatchObject({ command: 'explain', ok: true });
 });
 
 test('several formats at once, each in its own file; the same place twice is refused', async () => {
@@ -127,7 +120,7 @@ test('several formats at once, each in its own file; the same place twice is ref
     cwd: directory,
   });
   expect([both.code, both.stdout]).toEqual([0, '']);
-  expect(isEnvelope(JSON.parse(fs.readFileSync(path.join(directory, 'a.json'), 'utf8')))).toBe(true);
+  expect(JSON.parse(fs.readFileSync(path.join(directory, 'a.json'), 'utf8'))).toMatchObject({ ok: true });
   expect(fs.readFileSync(path.join(directory, 'b/c.md'), 'utf8')).toContain('## SEC101');
   const twice = await dbps(['explain', '--format', 'json', '--format', 'text'], { cwd: directory });
   expect([twice.code, twice.stderr.includes('DBPS_E104')]).toEqual([2, true]);

@@ -1,8 +1,13 @@
-/** Runs bin/dbps.js as a user does: a process, its two streams, its exit code. */
-import { spawn } from 'node:child_process';
+/**
+ * Runs bin/dbps.js as a user does: a process, its two streams, its exit code. What it prints as JSON is held to the package's
+ * schemas on every run, so that no test has to ask for it.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import fs from 'node:fs';
 import path from 'node:path';
+import { checkPrinted, jsonDestinations } from './printed.js';
 
-const BIN = path.resolve(import.meta.dirname, '../../bin/dbps.js');
+export const BIN = path.resolve(import.meta.dirname, '../../bin/dbps.js');
 
 export interface CliResult {
   readonly code: number | null;
@@ -14,19 +19,41 @@ export interface CliOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly signal?: { readonly name: NodeJS.Signals; readonly whenStderrHas: string };
+  /** Given the process, for a test that has to do something to it while it runs. */
+  readonly onStart?: (child: ChildProcess) => void;
 }
 
 /** Nothing of the caller's environment but what a process needs: a developer's NO_COLOR or DBPS_* must not change a test. */
-export function dbps(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+export function cleanEnvironment(env: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+  return {
+    PATH: process.env['PATH'],
+    HOME: process.env['HOME'],
+    TMPDIR: process.env['TMPDIR'],
+    ...env,
+  };
+}
+
+export async function dbps(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+  const result = await runToEnd(args, options);
+  // Killed (a second Ctrl-C, SIGKILL): whatever was printed by then is all there is.
+  const isCut = result.code === null || result.code > 128;
+  for (const { format, file } of isCut ? [] : jsonDestinations(args, options.env ?? {})) {
+    const text = file === null ? result.stdout : readIfThere(path.resolve(options.cwd ?? '.', file));
+    // A usage error before the formats are known is told on stderr alone.
+    if (text !== '' || result.code !== 2) checkPrinted(format, text);
+  }
+  return result;
+}
+
+function readIfThere(file: string): string {
+  return fs.existsSync(file) && fs.statSync(file).isFile() ? fs.readFileSync(file, 'utf8') : '';
+}
+
+function runToEnd(args: readonly string[], options: CliOptions): Promise<CliResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [BIN, ...args], {
       cwd: options.cwd,
-      env: {
-        PATH: process.env['PATH'],
-        HOME: process.env['HOME'],
-        TMPDIR: process.env['TMPDIR'],
-        ...options.env,
-      },
+      env: cleanEnvironment(options.env),
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let stdout = '';
@@ -42,5 +69,6 @@ export function dbps(args: readonly string[], options: CliOptions = {}): Promise
     });
     child.on('error', reject);
     child.on('close', (code) => resolve({ code, stdout, stderr }));
+    options.onStart?.(child);
   });
 }

@@ -7,6 +7,7 @@ import type { Config } from '../../config/config.js';
 import { ConfigError, UsageError } from '../../model/errors.js';
 import { compareFindings } from '../../model/finding.js';
 import type { Context } from '../context.js';
+import type { AnalyzeReport } from '../results.js';
 import type { Bind, Outcome } from '../runner.js';
 
 interface AnalyzeFlags {
@@ -70,7 +71,7 @@ type Read = SavedAnalysis & {
   readonly workload: AnalyzeResult['workload'] | null;
 };
 
-async function runAnalyze(context: Context, flags: AnalyzeFlags): Promise<Outcome> {
+async function runAnalyze(context: Context, flags: AnalyzeFlags): Promise<Outcome<AnalyzeReport>> {
   const failOn = context.choice('--fail-on', flags.failOn ?? 'error', ['error', 'warning', 'never']);
   const loaded = await context.configIfAny();
   const config = loaded?.config ?? null;

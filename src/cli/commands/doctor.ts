@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Bind, Outcome } from '../runner.js';
 import type { Context } from '../context.js';
+import type { DoctorReport, ReleasedLeases } from '../results.js';
 
 interface DoctorFlags {
   readonly sourceOnly?: boolean;
@@ -33,7 +34,7 @@ export function addDoctor(program: Command, bind: Bind): void {
     );
 }
 
-async function check(context: Context, flags: DoctorFlags): Promise<Outcome> {
+async function check(context: Context, flags: DoctorFlags): Promise<Outcome<DoctorReport>> {
   const { doctor, removeLeftovers } = await import('../../app/doctor.js');
   const { doctorText } = await import('../../report/text/doctor.js');
   const { findingRenderers } = await import('../finding-renderers.js');
@@ -71,7 +72,7 @@ async function check(context: Context, flags: DoctorFlags): Promise<Outcome> {
   }
   return outcomeOf();
 
-  function outcomeOf(): Outcome {
+  function outcomeOf(): Outcome<DoctorReport> {
     return {
       result: { ...result, filesRead: read },
       findings,
@@ -94,7 +95,7 @@ function nextFor(findings: readonly { readonly code: string; readonly severity: 
       : `dbps explain ${worst.code}`;
 }
 
-async function releaseLease(context: Context, flags: DoctorFlags): Promise<Outcome> {
+async function releaseLease(context: Context, flags: DoctorFlags): Promise<Outcome<ReleasedLeases>> {
   const { heldLeases, releaseLeases } = await import('../../app/doctor.js');
   const { requireServices } = await import('../names.js');
   const { config } = await context.loadedConfig();

@@ -37,7 +37,7 @@ export function addExplain(program: Command, bind: Bind): void {
           });
         }
         return {
-          result: { code, severity: 'severity' in entry ? entry.severity : null, ...entry },
+          result: { ...entry, code, severity: FINDING_CODES[code]?.severity ?? null },
           isYes: true,
           nextSteps: [],
           text: (style) => explainText(code, entry, style),

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Config } from '../../config/config.js';
 import type { Plan } from '../../model/plan.js';
 import type { Context } from '../context.js';
+import type { PlanReport } from '../results.js';
 import type { Bind, Outcome } from '../runner.js';
 
 interface PlanFlags {
@@ -124,7 +125,7 @@ async function planOutcome(
     readonly next: string;
     readonly isYes?: boolean;
   },
-): Promise<Outcome> {
+): Promise<Outcome<PlanReport>> {
   const { planText } = await import('../../report/text/plan.js');
   const { formatDuration } = await import('../../report/text/format.js');
   const { findingRenderers } = await import('../finding-renderers.js');

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
+import type { ServiceStatus } from '../../app/status.js';
 import { UsageError } from '../../model/errors.js';
 import type { Bind, Outcome } from '../runner.js';
 import type { Context } from '../context.js';
+import type { StatusReport } from '../results.js';
 
 interface StatusFlags {
   readonly watch?: boolean;
@@ -29,14 +31,17 @@ export function addStatus(program: Command, bind: Bind): void {
         'status',
         ['text', 'json', 'ndjson', 'markdown', 'github', 'sarif', 'junit'],
         async (context, [service], flags: StatusFlags) => {
-          if (flags.watch === true) await watch(context, service, flags);
-          return look(context, service, flags);
+          return flags.watch === true ? watch(context, service, flags) : look(context, service, flags);
         },
       ),
     );
 }
 
-async function look(context: Context, service: string | undefined, flags: StatusFlags): Promise<Outcome> {
+async function look(
+  context: Context,
+  service: string | undefined,
+  flags: StatusFlags,
+): Promise<Outcome<StatusReport>> {
   const { status } = await import('../../app/status.js');
   const { requireServices } = await import('../names.js');
   const { statusListText, statusText } = await import('../../report/text/status.js');
@@ -85,14 +90,14 @@ async function look(context: Context, service: string | undefined, flags: Status
   };
 }
 
-function withoutFindings<T extends { readonly findings: unknown }>({
-  findings: _findings,
-  ...rest
-}: T): Omit<T, 'findings'> {
+function withoutFindings({ findings: _findings, ...rest }: ServiceStatus): Omit<ServiceStatus, 'findings'> {
   return rest;
 }
 
-function pick(entry: object, fields: readonly string[] | undefined): object {
+function pick(
+  entry: Omit<ServiceStatus, 'findings'>,
+  fields: readonly string[] | undefined,
+): StatusReport['services'][number] {
   if (fields === undefined) return entry;
   const unknown = fields.find((field) => !(field in entry));
   if (unknown !== undefined)
@@ -101,22 +106,48 @@ function pick(entry: object, fields: readonly string[] | undefined): object {
       message: `there is no field "${unknown}" (--fields)`,
       hint: `the fields are ${Object.keys(entry).join(', ')}`,
     });
-  return Object.fromEntries(
-    Object.entries(entry).filter(([key]) => fields.includes(key) || key === 'service'),
-  );
+  const { service, ...rest } = entry;
+  return {
+    service,
+    ...Object.fromEntries(Object.entries(rest).filter(([key]) => fields.includes(key))),
+  };
 }
 
-/** Draws on the terminal, or prints a block each time; ends with the signal, and the last look is the result. */
-async function watch(context: Context, service: string | undefined, flags: StatusFlags): Promise<void> {
+/** Draws on the terminal, prints a block or writes a line each time. Ctrl-C is how it ends, and the last look is the result. */
+async function watch(
+  context: Context,
+  service: string | undefined,
+  flags: StatusFlags,
+): Promise<Outcome<StatusReport>> {
   const every = flags.interval === undefined ? 2000 : await context.duration('--interval', flags.interval);
   const { stdout } = context.streams;
   const style = await context.stdoutStyle();
-  const isJson = context.flags.json === true || context.flags.format?.includes('json') === true;
-  while (!context.signal.aborted) {
-    const outcome = await look(context, service, flags);
-    if (isJson) stdout.write(`${JSON.stringify(outcome.result)}\n`);
-    else if (stdout.isTTY) stdout.write(`\u001B[2J\u001B[H${outcome.text(style)}\n`);
-    else stdout.write(`${new Date().toISOString().slice(0, 19)}Z\n${outcome.text(style)}\n\n`);
+  const isText =
+    context.flags.json !== true &&
+    (context.flags.format?.[0] ?? context.env['DBPS_FORMAT'] ?? 'text') === 'text';
+  if (!isText && context.writeLine === null)
+    throw new UsageError({
+      code: 'DBPS_E102',
+      message: '--watch prints again and again, which this format cannot',
+      hint: 'dbps status --watch --format ndjson, or without --format',
+    });
+  for (let last: Outcome<StatusReport> | null = null; ;) {
+    try {
+      last = await look(context, service, flags);
+    } catch (error) {
+      if (!context.signal.aborted || last === null) throw error;
+    }
+    if (context.signal.aborted) return ended(last);
+    const at = new Date().toISOString();
+    if (context.writeLine !== null) context.writeLine({ type: 'status', at, result: last.result });
+    else if (stdout.isTTY) stdout.write(`\u001B[2J\u001B[H${last.text(style)}\n`);
+    else stdout.write(`${at.slice(0, 19)}Z\n${last.text(style)}\n\n`);
     await sleep(every, undefined, { signal: context.signal }).catch(() => undefined);
+    if (context.signal.aborted) return ended(last);
   }
+}
+
+/** What there was to see was printed already. */
+function ended(last: Outcome<StatusReport>): Outcome<StatusReport> {
+  return { ...last, endsWithSignal: true, text: () => '' };
 }
