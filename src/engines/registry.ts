@@ -2,6 +2,7 @@
 import type { DbpsError } from '../model/errors.js';
 import type { EngineName } from '../model/database-schema.js';
 import type { Engine } from './engine.js';
+import { describeError as describeMysqlError } from './mysql/mysql-errors.js';
 import { describeError as describePostgresError } from './postgres/postgres-errors.js';
 
 const LOADERS = {
@@ -20,7 +21,7 @@ export async function loadEngine(name: EngineName): Promise<Engine> {
 
 /** What a driver threw and nobody handled, in dbps's own terms; null when no engine knows it. Imports no driver. */
 export function describeEngineError(error: unknown): DbpsError | null {
-  for (const describe of [describePostgresError]) {
+  for (const describe of [describePostgresError, describeMysqlError]) {
     const described = describe(error);
     if (described !== null) return described;
   }

@@ -10,7 +10,15 @@ import { isFenceError } from '../model/fence-error.js';
 export type Fate = 'fenced' | 'moved' | 'lost' | 'other';
 
 /** nextval behind a fenced MAXVALUE; a retired relation or schema; a server turned read-only. */
-const MOVED = new Set(['2200H', '42P01', '3F000', '25006']);
+const MOVED = new Set([
+  '2200H',
+  '42P01',
+  '3F000',
+  '25006',
+  'ER_NO_SUCH_TABLE',
+  'ER_TABLEACCESS_DENIED_ERROR',
+  'ER_READ_ONLY_MODE',
+]);
 /** Server shut down, crashed or is starting; connection exceptions. */
 const LOST_STATES = new Set([
   '57P01',
@@ -22,6 +30,7 @@ const LOST_STATES = new Set([
   '08004',
   '08006',
   '08P01',
+  '08S01',
 ]);
 const LOST_CODES = new Set([
   'ECONNRESET',
@@ -36,10 +45,12 @@ const LOST_CODES = new Set([
   'PROTOCOL_CONNECTION_LOST',
   'PROTOCOL_ENQUEUE_AFTER_FATAL_ERROR',
   'ER_SERVER_SHUTDOWN',
+  'ER_CONNECTION_KILLED',
+  'ER_CLIENT_INTERACTION_TIMEOUT',
 ]);
-/** node-postgres gives these without a code; knex puts the statement and a dash before them. */
+/** node-postgres and mysql2 give these without a code; knex puts the statement and a dash before them. */
 const LOST_MESSAGE =
-  /(^| - )(Connection terminated|Client has encountered a connection error|Client was closed|timeout expired|Connection ended)[^\n]*$/;
+  /(^| - )(Connection terminated|Client has encountered a connection error|Client was closed|timeout expired|Connection ended|Can't add new command when connection is in closed state)[^\n]*$/;
 
 export function fateOf(error: unknown): Fate {
   if (isFenceError(error)) return 'fenced';

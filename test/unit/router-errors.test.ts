@@ -9,6 +9,14 @@ test('an error says what became of the statement, whichever driver and however k
   expect(say('nextval: reached maximum value', { code: '2200H' })).toBe('moved');
   expect(say('terminating connection', { code: '57P01' })).toBe('lost');
   expect(say('connect', { code: 'ECONNREFUSED' })).toBe('lost');
+  expect(say('closed', { code: 'PROTOCOL_CONNECTION_LOST' })).toBe('lost');
+  expect(say('Connection was killed', { code: 'ER_CONNECTION_KILLED', sqlState: '70100' })).toBe('lost');
+  expect(say("Can't add new command when connection is in closed state")).toBe('lost');
+  expect(say('no such table', { code: 'ER_NO_SUCH_TABLE', sqlState: '42S02' })).toBe('moved');
+  expect(say('Duplicate entry', { code: 'ER_DUP_ENTRY', sqlState: '23000' })).toBe('other');
+  expect(say('Query execution was interrupted', { code: 'ER_QUERY_INTERRUPTED', sqlState: '70100' })).toBe(
+    'other',
+  );
   expect(say('Connection terminated unexpectedly')).toBe('lost');
   expect(
     say('update "a" set "b" = $1 - Client has encountered a connection error and is not queryable'),

@@ -3,12 +3,19 @@ import mysql from 'mysql2/promise';
 import type { ConnectionTarget } from '../../model/connection-target.js';
 import { RefusedError } from '../../model/errors.js';
 import type { OpenOptions, Ownership } from '../engine.js';
+import { connectError } from './mysql-errors.js';
+
+/**
+ * Set in every session of dbps. A fence lets the applier's account pass only with it: an application may connect as the same account.
+ */
+export const SESSION_MARK = '@dbps_session';
 
 /** What shapes values as text, or silently changes them, is the same in every session of dbps. */
 const PINNED = [
   "SET SESSION time_zone = '+00:00'",
   "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
   'SET NAMES utf8mb4',
+  `SET ${SESSION_MARK} = 'on'`,
 ] as const;
 
 export interface MysqlSessionOptions extends OpenOptions {
@@ -55,7 +62,11 @@ export async function openMysqlSession(
   target: ConnectionTarget,
   options: MysqlSessionOptions,
 ): Promise<mysql.Connection> {
-  const connection = await mysql.createConnection(await connectionOptions(target, options));
+  const connection = await mysql
+    .createConnection(await connectionOptions(target, options))
+    .catch((error: unknown) => {
+      throw connectError(error, target);
+    });
   // A lost connection rejects the query under way; without a listener it would also end the process.
   connection.on('error', () => undefined);
   try {
@@ -123,7 +134,7 @@ export class MysqlPool {
       await opened.use((connection) => connection.query('SELECT 1'));
     } catch (error) {
       await opened.close();
-      throw error;
+      throw connectError(error, target);
     }
     return opened;
   }

@@ -5,6 +5,7 @@
 import type { ConnectionTarget } from '../../model/connection-target.js';
 import { DatabaseError, DbpsError, RefusedError } from '../../model/errors.js';
 import { isFenceError } from '../../model/fence-error.js';
+import { NETWORK } from '../network-errors.js';
 
 interface ServerError {
   readonly code: string;
@@ -30,21 +31,6 @@ export function sqlState(error: unknown): string | undefined {
   return error instanceof DbpsError && isServerError(error.cause) ? error.cause.code : undefined;
 }
 
-const NETWORK: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'connection refused: nobody listens there',
-  ENOTFOUND: 'the host name is unknown',
-  EAI_AGAIN: 'the host name could not be looked up',
-  ETIMEDOUT: 'no answer in time',
-  EHOSTUNREACH: 'no route to the host',
-  ENETUNREACH: 'the network is unreachable',
-  ECONNRESET: 'the connection was closed',
-  EPIPE: 'the connection was closed',
-  CERT_HAS_EXPIRED: 'the server’s certificate has expired',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'the server’s certificate is signed by itself; give tls.ca',
-  SELF_SIGNED_CERT_IN_CHAIN: 'the server’s certificate authority is not known; give tls.ca',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'the server’s certificate authority is not known; give tls.ca',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'the server’s certificate is for another host name',
-};
 const LOST = new Set(['ECONNRESET', 'EPIPE']);
 
 /** For what happened while connecting to `target`. A DbpsError (passwordCommand) passes as it is. */
