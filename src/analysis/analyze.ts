@@ -4,8 +4,6 @@ import type {
   Analysis,
   AnalysisInput,
   Crossing,
-  Outage,
-  ProposedService,
   Reference,
   SharedObject,
 } from '../model/analysis.js';
@@ -14,47 +12,26 @@ import { compareFindings } from '../model/finding.js';
 import type { Relation } from '../model/database-schema.js';
 import type { RelationId } from '../model/relation-id.js';
 import { copyColumns, referenceCost, referenceReplacement } from './costs.js';
-import {
-  collectEvidence,
-  type ConfiguredReference,
-  type Evidence,
-  type EvidenceReference,
-} from './evidence.js';
+import { NO_EVIDENCE, type BoundaryEvidence } from './boundary-evidence.js';
+import { budgetConnections } from './connection-budget.js';
+import { collectEvidence, type Evidence, type EvidenceReference } from './evidence.js';
 import { freeLabels, labelCandidates, type Label } from './labels.js';
 import { partition, pinnedGraph, type Grouping, type PinnedGraph } from './partition.js';
-import { personalColumns } from './personal-data.js';
 import { resolvePins } from './pins.js';
 import { explainPlacements } from './placements.js';
 import { RULES } from './rules/all.js';
 import { referenceLabel, type RuleContext } from './rules/rule.js';
 import { sharedRelations } from './shared-relations.js';
 import { sharedObjects } from './shared-objects.js';
-import { adviseStore } from './store-advice.js';
+import { describeServices } from './service-profile.js';
 import { judge } from './verdict.js';
 import { nameResolver, type ResolvedUse } from './workload.js';
 
-export interface BoundaryEvidence {
-  /** Where names without a schema are looked for first. */
-  readonly defaultSchema: string;
-  readonly configured: readonly ConfiguredReference[];
-  readonly workload: readonly ResolvedUse[];
-  readonly hitRates: ReadonlyMap<string, number>;
-  /** The server's limit, to share out among the services; undefined: unknown. */
-  readonly maxConnections?: number;
-}
-
-export const NO_EVIDENCE: BoundaryEvidence = {
-  defaultSchema: 'public',
-  configured: [],
-  workload: [],
-  hitRates: new Map(),
-};
+export { NO_EVIDENCE, type BoundaryEvidence } from './boundary-evidence.js';
 
 export const GRANULARITIES = { coarse: 0.15, balanced: 0.5, fine: 0.85 } as const;
 /** Runs behind each alternative: it is for comparison, not for a signature. */
 const ALTERNATIVE_RUNS = 25;
-/** Connections kept back for administrators and for dbps itself. */
-const RESERVED_CONNECTIONS = 10;
 
 /** @throws UsageError when pins contradict each other. */
 export function analyzeBoundaries(input: AnalysisInput, given: BoundaryEvidence = NO_EVIDENCE): Analysis {
@@ -78,6 +55,7 @@ export function analyzeBoundaries(input: AnalysisInput, given: BoundaryEvidence 
   );
   const crossings = findCrossings(references, objects, home);
   const services = describeServices(evidence, grouping, labels, references, given, home);
+  const connections = budgetConnections(services.length, given.connections);
   const context: RuleContext = {
     schema: input.schema,
     evidence,
@@ -87,6 +65,8 @@ export function analyzeBoundaries(input: AnalysisInput, given: BoundaryEvidence 
     objects,
     crossings,
     uses: given.workload,
+    given,
+    connections,
     unknownPins: pins.unknown,
   };
   return {
@@ -114,6 +94,7 @@ export function analyzeBoundaries(input: AnalysisInput, given: BoundaryEvidence 
       hasReferences: evidence.references.some((reference) => reference.origin !== 'inferred'),
       hasWorkload: given.workload.length > 0,
     }),
+    connections,
     placements: explainPlacements(
       evidence,
       grouping,
@@ -221,105 +202,6 @@ function findCrossings(
   return crossings.sort(
     (a, b) => b.cost - a.cost || (a.subject < b.subject ? -1 : a.subject > b.subject ? 1 : 0),
   );
-}
-
-function describeServices(
-  evidence: Evidence,
-  grouping: Grouping,
-  labels: readonly Label[],
-  references: readonly Reference[],
-  given: BoundaryEvidence,
-  home: ReadonlyMap<RelationId, string>,
-): readonly ProposedService[] {
-  const perService =
-    given.maxConnections === undefined
-      ? null
-      : Math.max(1, Math.floor((given.maxConnections - RESERVED_CONNECTIONS) / Math.max(1, labels.length)));
-  const everyone = labels.map((label) => label.name).sort();
-  return grouping.groups
-    .map((members, group): ProposedService => {
-      const { name, reason } = labels[group] as Label;
-      const relations = members.map((at) => evidence.relations[at] as Relation);
-      const owned = new Set(relations.map((relation) => relation.id));
-      const inside = references.filter(
-        (reference) => owned.has(reference.child) && owned.has(reference.parent),
-      );
-      const incoming = references.filter(
-        (reference) => !owned.has(reference.child) && owned.has(reference.parent),
-      );
-      const outgoing = references.filter(
-        (reference) => owned.has(reference.child) && !owned.has(reference.parent),
-      );
-      const weight = (list: readonly Reference[]): number =>
-        list.reduce((sum, reference) => sum + reference.weight, 0);
-      const total = weight(inside) + weight(incoming) + weight(outgoing);
-      const personalData = relations.flatMap(personalColumns);
-      return {
-        name,
-        relations: [...owned].sort(),
-        rows: sum(relations.map((relation) => relation.estimatedRows)),
-        bytes: sum(relations.map((relation) => relation.bytes)),
-        cohesion: total === 0 ? 1 : round(weight(inside) / total),
-        referencesIn: incoming.length,
-        referencesOut: outgoing.length,
-        confidence: round(
-          members.reduce((all, at) => all + (grouping.confidence[at] as number), 0) /
-            Math.max(1, members.length),
-        ),
-        namedAfter: reason,
-        publicRelations: [...new Set(incoming.map((reference) => reference.parent))].sort(),
-        store: adviseStore(
-          relations,
-          inside.length,
-          given.workload.filter((use) => use.writes.some((id) => owned.has(id))),
-        ),
-        personalData,
-        seenBy: personalData.length === 0 ? [] : everyone.filter((other) => other !== name),
-        outage: outageOf(name, everyone, evidence, references, given.workload, home),
-        connections: perService,
-      };
-    })
-    .sort((a, b) => b.relations.length - a.relations.length || (a.name < b.name ? -1 : 1));
-}
-
-function sum(values: readonly (number | null)[]): number | null {
-  return values.some((value) => value === null)
-    ? null
-    : values.reduce<number>((total, value) => total + (value as number), 0);
-}
-
-/** Who cannot write, who shows less, and who does not notice, when a service's database is down. */
-function outageOf(
-  service: string,
-  everyone: readonly string[],
-  evidence: Evidence,
-  references: readonly Reference[],
-  uses: readonly ResolvedUse[],
-  home: ReadonlyMap<RelationId, string>,
-): Outage {
-  const blocked = new Set<string>();
-  const degraded = new Set<string>();
-  for (const reference of references) {
-    const from = home.get(reference.child);
-    if (home.get(reference.parent) !== service || from === undefined || from === service) continue;
-    const child = evidence.relations[evidence.index.get(reference.child) as number];
-    const isRequired = reference.childColumns.every(
-      (name) => child?.columns.find((column) => column.name === name)?.isNullable === false,
-    );
-    (isRequired ? blocked : degraded).add(from);
-  }
-  for (const use of uses) {
-    const touched = new Set([...use.reads, ...use.writes].flatMap((id) => home.get(id) ?? []));
-    if (!touched.has(service)) continue;
-    const writesHere = use.writes.some((id) => home.get(id) === service);
-    for (const other of touched)
-      if (other !== service) (writesHere && use.writes.length > 1 ? blocked : degraded).add(other);
-  }
-  return {
-    blocked: [...blocked].sort(),
-    degraded: [...degraded].filter((other) => !blocked.has(other)).sort(),
-    unaffected: everyone.filter((other) => other !== service && !blocked.has(other) && !degraded.has(other)),
-  };
 }
 
 function alternatives(

@@ -1,7 +1,8 @@
 /** Why each relation stands where it does: the evidence on both sides, how sure, and what would move it. */
 import type { Placement } from '../model/analysis.js';
 import type { RelationId } from '../model/relation-id.js';
-import type { Evidence, EvidenceEdge } from './evidence.js';
+import type { EvidenceEdge } from './edges.js';
+import type { Evidence } from './evidence.js';
 import type { Grouping } from './partition.js';
 
 const MOST_REASONS = 5;

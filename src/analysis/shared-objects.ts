@@ -77,7 +77,7 @@ export function sharedObjects(
         'API calls in the service that needs the answer, or a read model',
       );
   }
-  for (const use of uses) {
+  for (const use of byText(uses)) {
     const subject = use.text.replaceAll(/\s+/g, ' ').trim().slice(0, 200);
     const touched = [...use.reads, ...use.writes];
     if (use.kind === 'transaction')
@@ -108,4 +108,15 @@ export function sharedObjects(
   return found.sort((a, b) =>
     a.kind < b.kind ? -1 : a.kind > b.kind ? 1 : a.subject < b.subject ? -1 : a.subject > b.subject ? 1 : 0,
   );
+}
+
+/** One object a statement, whoever sends it. */
+function byText(uses: readonly ResolvedUse[]): readonly ResolvedUse[] {
+  const found = new Map<string, ResolvedUse>();
+  for (const use of uses) {
+    const key = JSON.stringify([use.kind, use.text, use.reads, use.writes]);
+    const known = found.get(key);
+    found.set(key, known === undefined ? use : { ...known, calls: known.calls + use.calls });
+  }
+  return [...found.values()];
 }

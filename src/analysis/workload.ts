@@ -112,6 +112,23 @@ export function asTransaction(uses: readonly ResolvedUse[]): ResolvedUse | null 
   };
 }
 
+/** The same statement of the same user, sent many times, is one use with its calls. In the order in which they were first seen. */
+export function countUses(uses: readonly ResolvedUse[]): readonly ResolvedUse[] {
+  const counted = new Map<string, ResolvedUse>();
+  for (const use of uses) {
+    // The same words may mean other relations where another schema is searched first.
+    const key = JSON.stringify([use.user ?? null, use.text, use.reads, use.writes]);
+    const known = counted.get(key);
+    counted.set(
+      key,
+      known === undefined
+        ? use
+        : { ...known, calls: known.calls + use.calls, totalMs: known.totalMs + use.totalMs },
+    );
+  }
+  return [...counted.values()];
+}
+
 /** The same transaction seen many times becomes one with its calls. */
 export function countTransactions(transactions: readonly ResolvedUse[]): readonly ResolvedUse[] {
   const counted = new Map<string, ResolvedUse>();

@@ -1,18 +1,10 @@
 /** `analyze`: reads a schema (live, from a script, or from a saved analysis), with the workload where there is one, and proposes boundaries. */
 import fs from 'node:fs';
 import { analyzeBoundaries } from '../analysis/analyze.js';
-import {
-  asTransaction,
-  countTransactions,
-  nameResolver,
-  resolveUses,
-  type ResolvedUse,
-  type UsedStatement,
-} from '../analysis/workload.js';
+import { nameResolver } from '../analysis/workload.js';
 import type { ConfiguredReference } from '../analysis/evidence.js';
-import { readStatementLog, type LoggedStatement } from '../analysis/statement-log.js';
 import { readDumpText } from '../engines/dump-text.js';
-import type { StatementReader, WorkloadStatement } from '../engines/engine.js';
+import type { ServerWorkload } from '../engines/usage.js';
 import { detectDialect, loadOfflineRoles } from '../engines/offline.js';
 import type { Analysis, BoundaryPins } from '../model/analysis.js';
 import type { ConnectionTarget } from '../model/connection-target.js';
@@ -20,6 +12,7 @@ import type { DatabaseSchema, EngineName } from '../model/database-schema.js';
 import { UsageError } from '../model/errors.js';
 import type { RelationId } from '../model/relation-id.js';
 import { openReadOnly } from './databases.js';
+import { gatherUses, rootWrites, type SeenTogether, type WorkloadCounts } from './gather-uses.js';
 
 export type AnalyzeSource =
   | { readonly kind: 'live'; readonly target: ConnectionTarget; readonly schemas?: readonly string[] }
@@ -37,7 +30,13 @@ export interface AnalyzeOptions {
   /** Files of the server's statement log. */
   readonly logs?: readonly string[];
   /** Relations written together, as observed in the change stream. */
-  readonly observed?: readonly { readonly writes: readonly RelationId[]; readonly times: number }[];
+  readonly observed?: readonly SeenTogether[];
+  /** False: the server is not asked what statements it has counted. Default true. */
+  readonly readWorkload?: boolean;
+  /** Connections that all processes of one service hold together. */
+  readonly poolSize?: number;
+  /** What the server gives, where it is not there to be asked. */
+  readonly maxConnections?: number;
   readonly defaultSchema?: string;
   readonly signal?: AbortSignal;
 }
@@ -47,7 +46,7 @@ export interface AnalyzeResult {
   readonly source: { readonly kind: 'live' | 'dump'; readonly name: string };
   readonly schema: DatabaseSchema;
   readonly analysis: Analysis;
-  readonly workload: { readonly statements: number; readonly unread: number; readonly transactions: number };
+  readonly workload: WorkloadCounts;
   readonly readMs: number;
 }
 
@@ -56,7 +55,7 @@ export const NO_PINS: BoundaryPins = { services: {}, together: [], apart: [], sh
 /** @throws UsageError when pins contradict each other or a script's dialect cannot be told; DatabaseError when a database cannot be used. */
 export async function analyze(options: AnalyzeOptions): Promise<AnalyzeResult> {
   const started = performance.now();
-  const { schema: read, name, live, maxConnections } = await readSource(options);
+  const { schema: read, name, live } = await readSource(options);
   const readMs = Math.round(performance.now() - started);
   const { exclude } = options;
   const schema =
@@ -65,7 +64,17 @@ export async function analyze(options: AnalyzeOptions): Promise<AnalyzeResult> {
       : { ...read, relations: read.relations.filter((relation) => !exclude(relation.id)) };
   const roles = await loadOfflineRoles(schema.engine);
   const defaultSchema = options.defaultSchema ?? roles.defaultSchema(schema.database);
-  const workload = await readWorkload(options, schema, live, roles.statementReader, defaultSchema);
+  const names = nameResolver(schema, defaultSchema);
+  const { uses, counts } = await gatherUses({
+    schema,
+    defaultSchema,
+    reader: roles.statementReader,
+    live: live?.statements ?? [],
+    logs: options.logs ?? [],
+    observed: options.observed ?? [],
+    ...(options.signal !== undefined && { signal: options.signal }),
+  });
+  const most = options.maxConnections ?? live?.maxConnections ?? undefined;
   const analysis = analyzeBoundaries(
     {
       schema,
@@ -76,16 +85,25 @@ export async function analyze(options: AnalyzeOptions): Promise<AnalyzeResult> {
     {
       defaultSchema,
       configured: options.references ?? [],
-      workload: workload.uses,
+      workload: uses,
       hitRates: new Map(),
-      ...(maxConnections === undefined ? {} : { maxConnections }),
+      connections: {
+        ...(most !== undefined && { most }),
+        ...(live?.usedConnections != null && { used: live.usedConnections }),
+        ...(options.poolSize !== undefined && { pool: options.poolSize }),
+      },
+      ...(live !== null && {
+        workloadGaps: live.gaps,
+        ...(live.statementsForMs !== null && { workloadForMs: live.statementsForMs }),
+        ...(live.writes !== null && { writes: rootWrites(live.writes, names) }),
+      }),
     },
   );
   return {
     source: { kind: options.source.kind === 'live' ? 'live' : 'dump', name },
     schema,
     analysis,
-    workload: workload.counts,
+    workload: { ...counts, source: live?.source ?? null },
     readMs,
   };
 }
@@ -93,11 +111,16 @@ export async function analyze(options: AnalyzeOptions): Promise<AnalyzeResult> {
 interface SourceRead {
   readonly schema: DatabaseSchema;
   readonly name: string;
-  readonly live: readonly WorkloadStatement[];
-  readonly maxConnections?: number;
+  /** null: not asked, or this engine keeps no count. */
+  readonly live: ServerWorkload | null;
 }
 
-async function readSource({ source, defaultSchema, signal }: AnalyzeOptions): Promise<SourceRead> {
+async function readSource({
+  source,
+  defaultSchema,
+  readWorkload = true,
+  signal,
+}: AnalyzeOptions): Promise<SourceRead> {
   const aborting = signal === undefined ? {} : { signal };
   if (source.kind === 'sql') {
     if (!fs.existsSync(source.file))
@@ -113,7 +136,7 @@ async function readSource({ source, defaultSchema, signal }: AnalyzeOptions): Pr
       ...(defaultSchema === undefined ? {} : { defaultSchema }),
       ...aborting,
     });
-    return { schema, name: source.file, live: [] };
+    return { schema, name: source.file, live: null };
   }
   const database = await openReadOnly(source.target, signal);
   try {
@@ -121,7 +144,7 @@ async function readSource({ source, defaultSchema, signal }: AnalyzeOptions): Pr
       ...(source.schemas === undefined ? {} : { schemas: source.schemas }),
       ...aborting,
     });
-    const live = (await database.workload?.read(signal)) ?? [];
+    const live = readWorkload ? ((await database.workload?.read(signal)) ?? null) : null;
     return { schema, name: source.target.toString(), live };
   } finally {
     await database.close();
@@ -145,73 +168,4 @@ export async function dialectOf(file: string): Promise<EngineName> {
     message: `${file} could be PostgreSQL or MySQL: nothing in it tells`,
     hint: 'say which: --engine postgres or --engine mysql',
   });
-}
-
-async function readWorkload(
-  options: AnalyzeOptions,
-  schema: DatabaseSchema,
-  live: readonly WorkloadStatement[],
-  reader: StatementReader,
-  defaultSchema: string,
-): Promise<{ uses: readonly ResolvedUse[]; counts: AnalyzeResult['workload'] }> {
-  const names = nameResolver(schema, defaultSchema);
-  const logged: LoggedStatement[] = [];
-  for (const file of options.logs ?? []) {
-    if (!fs.existsSync(file))
-      throw new UsageError({
-        code: 'DBPS_E201',
-        message: `there is no ${file}`,
-        hint: 'give the path of a statement log',
-      });
-    for await (const statement of readStatementLog(readDumpText(file, options.signal)))
-      logged.push(statement);
-  }
-  const texts = [...live.map((statement) => statement.sql), ...logged.map((statement) => statement.sql)];
-  const read = await reader.read(texts);
-  const statements: UsedStatement[] = [];
-  const sessions = new Map<string, ResolvedUse[]>();
-  const transactions: ResolvedUse[] = [];
-  read.forEach((use, at) => {
-    const own = live[at];
-    const log = logged[at - live.length];
-    const session = own === undefined ? log?.session : undefined;
-    if (use === null) return;
-    if (use.isTransactionControl && session !== undefined) {
-      const open = sessions.get(session);
-      const whole = open === undefined || open.length === 0 ? null : asTransaction(open);
-      if (whole !== null) transactions.push(whole);
-      if (/^\s*(?:begin|start)/i.test(log?.sql ?? '')) sessions.set(session, []);
-      else sessions.delete(session);
-      return;
-    }
-    const user = own?.user ?? log?.user;
-    const statement: UsedStatement = {
-      text: texts[at] as string,
-      calls: own?.calls ?? 1,
-      totalMs: own?.totalMs ?? log?.ms ?? 0,
-      ...(user === undefined ? {} : { user }),
-      use,
-    };
-    statements.push(statement);
-    const open = session === undefined ? undefined : sessions.get(session);
-    if (open !== undefined) open.push(...resolveUses([statement], names));
-  });
-  const observed = (options.observed ?? []).map((seen): ResolvedUse => ({
-    kind: 'transaction',
-    text: `writes ${[...seen.writes].sort().join(', ')}`,
-    calls: seen.times,
-    totalMs: 0,
-    reads: [],
-    writes: [...new Set(seen.writes.flatMap((id) => names.expand(id)))].sort(),
-    columns: new Map(),
-  }));
-  const counted = countTransactions([...transactions, ...observed]);
-  return {
-    uses: [...resolveUses(statements, names), ...counted],
-    counts: {
-      statements: texts.length,
-      unread: read.filter((use) => use === null).length,
-      transactions: counted.reduce((sum, transaction) => sum + transaction.calls, 0),
-    },
-  };
 }

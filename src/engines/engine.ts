@@ -11,6 +11,7 @@ import type { DatabaseSchema, EngineName } from '../model/database-schema.js';
 import type { Finding } from '../model/finding.js';
 import type { RelationId } from '../model/relation-id.js';
 import type { ServicePlan } from '../model/plan.js';
+import type { ReferenceProbe, TransactionWatch, WatchOptions, WorkloadReader } from './usage.js';
 
 /** Opaque outside its engine: an LSN, a GTID set, a trigger-log id. Text, so that it fits any checkpoint. */
 export type Position = string & { readonly position?: never };
@@ -66,6 +67,7 @@ export interface ReadOnlyDatabase {
   readonly checksum: Checksum;
   readonly preflight: Preflight;
   readonly workload?: WorkloadReader;
+  readonly references?: ReferenceProbe;
   readonly traces?: TraceReader;
   /** The halves of the mutating roles that only look: status, guards and --dry-run use nothing else. */
   readonly control: ControlReader;
@@ -138,18 +140,6 @@ export interface StatementUse {
   readonly calls: readonly WrittenName[];
   /** True when the text opens, commits or rolls back a transaction. */
   readonly isTransactionControl: boolean;
-}
-
-/** Statements seen by the server, for boundaries drawn from use. */
-export interface WorkloadReader {
-  read(signal?: AbortSignal): Promise<readonly WorkloadStatement[]>;
-}
-
-export interface WorkloadStatement {
-  readonly sql: string;
-  readonly calls: number;
-  readonly totalMs: number;
-  readonly user?: string;
 }
 
 // ---------------------------------------------------------------- data definition
@@ -391,6 +381,11 @@ export interface ChangeSource extends CaptureObserver {
   stream(options: StreamOptions): Promise<ChangeStream>;
   /** Idempotent: drops publication and slot. */
   teardown(stream: StreamIdentity, owner: Ownership): Promise<void>;
+  /**
+   * Committed transactions from now on, each as the relations that it writes, for `analyze --observe`: no service, no plan, no rows. What it makes on
+   * the server goes with its session, however that ends. Absent where an engine cannot promise that.
+   */
+  watch?(options: WatchOptions): Promise<TransactionWatch>;
 }
 
 export interface PreparedCapture {

@@ -18,6 +18,7 @@ export interface Analysis {
   readonly crossings: readonly Crossing[];
   /** In one sentence: split so, keep schemas in one database, do not split; with the reasons. */
   readonly verdict: Verdict;
+  readonly connections: ConnectionBudget;
   /** Why each relation stands where it does, least sure first. */
   readonly placements: readonly Placement[];
   /** Coarse, balanced, fine: side by side. */
@@ -46,8 +47,39 @@ export interface ProposedService {
   readonly seenBy: readonly string[];
   /** When this service's database is down. */
   readonly outage: Outage;
-  /** Connections that its pool may hold; null while the server's limit is unknown. */
-  readonly connections: number | null;
+  /** null: the server has not counted, or nobody asked it. */
+  readonly writes: ServiceWrites | null;
+  /** Who is let at its relations or was seen there, by name; the relations' owners are not listed. */
+  readonly users: readonly ServiceUser[];
+}
+
+export interface ServiceWrites {
+  /** Inserted, updated and deleted since the server began to count. */
+  readonly rows: number;
+  /** Mean of that time; where the server does not say since when, none too high. null: not known. */
+  readonly perSecond: number | null;
+}
+
+export interface ServiceUser {
+  readonly name: string;
+  readonly reads: boolean;
+  readonly writes: boolean;
+  /** Statements of theirs were seen; false: by grants alone. */
+  readonly isSeen: boolean;
+}
+
+/** Services × pool against what the shared server gives, for as long as all databases stand on it. */
+export interface ConnectionBudget {
+  /** null: not known. */
+  readonly most: number | null;
+  readonly used: number | null;
+  /** What one service may hold when all share alike; null: not known. */
+  readonly perService: number | null;
+  /** What one service is said to hold; null: not said. */
+  readonly pool: number | null;
+  /** services × pool. */
+  readonly wanted: number | null;
+  readonly fits: boolean | null;
 }
 
 export interface StoreAdvice {

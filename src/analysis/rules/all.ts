@@ -7,10 +7,12 @@ import { neverWritten } from './bnd112-never-written.js';
 import { hub } from './bnd113-hub.js';
 import { notApart } from './bnd114-not-apart.js';
 import { tinyService } from './bnd115-tiny-service.js';
+import { connections } from './bnd116-connections.js';
 import { undeclared } from './bnd120-undeclared.js';
 import { personalDataAcross } from './bnd130-personal-data-across.js';
 import { unknownPin } from './bnd140-unknown-pin.js';
 import { notRead } from './bnd150-not-read.js';
+import { workload } from './bnd160-workload.js';
 import type { Rule } from './rule.js';
 
 export const RULES: readonly Rule[] = [
@@ -22,8 +24,10 @@ export const RULES: readonly Rule[] = [
   hub,
   notApart,
   tinyService,
+  connections,
   undeclared,
   personalDataAcross,
   unknownPin,
   notRead,
+  workload,
 ];

@@ -1,9 +1,16 @@
 /** What a rule looks at, and how it says what it found. */
 import { FINDING_CODES } from '../../model/codes/index.js';
-import type { Crossing, ProposedService, Reference, SharedObject } from '../../model/analysis.js';
+import type {
+  ConnectionBudget,
+  Crossing,
+  ProposedService,
+  Reference,
+  SharedObject,
+} from '../../model/analysis.js';
 import type { DatabaseSchema } from '../../model/database-schema.js';
 import type { Finding } from '../../model/finding.js';
 import type { RelationId } from '../../model/relation-id.js';
+import type { BoundaryEvidence } from '../boundary-evidence.js';
 import type { Evidence } from '../evidence.js';
 import type { ResolvedUse } from '../workload.js';
 
@@ -16,6 +23,8 @@ export interface RuleContext {
   readonly objects: readonly SharedObject[];
   readonly crossings: readonly Crossing[];
   readonly uses: readonly ResolvedUse[];
+  readonly given: BoundaryEvidence;
+  readonly connections: ConnectionBudget;
   /** Relations named in pins that no service can own. */
   readonly unknownPins: readonly RelationId[];
 }

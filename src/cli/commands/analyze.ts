@@ -18,6 +18,9 @@ interface AnalyzeFlags {
   readonly schema?: readonly string[];
   readonly exclude?: readonly string[];
   readonly log?: readonly string[];
+  readonly workload?: boolean;
+  readonly pool?: string;
+  readonly maxConnections?: string;
   readonly services?: string;
   readonly granularity?: string;
   readonly explain?: string;
@@ -45,6 +48,9 @@ export function addAnalyze(program: Command, bind: Bind): void {
     .option('--schema <name...>', 'only these schemas')
     .option('--exclude <glob...>', 'leave these relations out')
     .option('--log <file...>', 'statement logs of the server')
+    .option('--no-workload', 'do not ask the server which statements it has counted')
+    .option('--pool <n>', 'connections that one service holds, against what the server gives')
+    .option('--max-connections <n>', 'what the server gives, for a script; default: what it says')
     .option('--services <n>', 'about so many services')
     .option('--granularity <g>', '0 coarse to 1 fine; default 0.5')
     .option('--explain <relation>', 'why this relation stands where it does')
@@ -203,6 +209,11 @@ async function readAnalysis(context: Context, flags: AnalyzeFlags, config: Confi
     ...(flags.granularity !== undefined && { granularity: fraction('--granularity', flags.granularity) }),
     ...(flags.services !== undefined && {
       servicesWanted: context.number('--services', flags.services, 1, 10_000),
+    }),
+    readWorkload: flags.workload !== false,
+    ...(flags.pool !== undefined && { poolSize: context.number('--pool', flags.pool, 1, 100_000) }),
+    ...(flags.maxConnections !== undefined && {
+      maxConnections: context.number('--max-connections', flags.maxConnections, 1, 1_000_000),
     }),
     ...(flags.log !== undefined && { logs: flags.log.map((file) => path.resolve(context.cwd, file)) }),
     signal: context.signal,

@@ -16,6 +16,7 @@ import { PostgresRetirement } from './postgres-retirement.js';
 import { PostgresSinkFactory } from './postgres-sink.js';
 import { PostgresSnapshot } from './postgres-snapshot.js';
 import { PostgresTraceReader, PostgresTraceRemover } from './postgres-traces.js';
+import { PostgresWorkload } from './postgres-workload.js';
 import { postgresStatementReader } from './postgres-statement-reader.js';
 
 export const CAPABILITIES: Capabilities = {
@@ -56,6 +57,7 @@ export async function openRoles(target: ConnectionTarget, options: OpenOptions):
     sink: new PostgresSinkFactory(pool, target, options),
     snapshot,
     traces: new PostgresTraceRemover(pool),
+    workload: new PostgresWorkload(pool),
     fence: new PostgresFence(pool, { target, applicationName: options.applicationName }),
     retirement: new PostgresRetirement(pool),
     close: async () => {
@@ -91,6 +93,7 @@ async function openReadOnly(target: ConnectionTarget, options: OpenOptions): Pro
     },
     changes: new PostgresCaptureObserver(pool, target),
     traces: new PostgresTraceReader(pool),
+    workload: new PostgresWorkload(pool),
     fence: new PostgresFenceObserver(pool),
     close: async () => {
       await checksum.close();

@@ -88,6 +88,14 @@ export const BND = {
     example: 'service currency owns 1 relation and is read by 7 services',
     fix: 'List the relation under shared, so that each service reads a copy, or merge the service with its biggest reader.',
   },
+  BND116: {
+    severity: 'warning',
+    title: 'the services want more connections than the server gives',
+    meaning:
+      'Each service opens a pool of its own. While their databases stand on the shared server, all pools come out of one limit; what does not fit is refused at the worst time.',
+    example: '12 services with 20 connections each want 240; the server gives 100',
+    fix: 'Make the pools smaller, put a pooler such as PgBouncer in front, raise max_connections, or give busy services a server of their own. Say what a service holds with --pool.',
+  },
   BND120: {
     severity: 'note',
     title: 'a reference that no key declares',
@@ -111,6 +119,14 @@ export const BND = {
       'So many relations have it that it says whose a row is, not what it belongs to. It ties no boundary.',
     example: 'tenant_id is on 41 of 63 relations',
     fix: 'Nothing; each service keeps the column. The relation that it refers to is a candidate for shared.',
+  },
+  BND123: {
+    severity: 'note',
+    title: 'a column that looks like a reference is none',
+    meaning:
+      'Name and type say that it refers to another relation; its values say otherwise: too few of them are there. It ties nothing.',
+    example: 'orders.batch_id looks like a reference to batches.id, and 3 % of its values are there',
+    fix: 'Nothing, if it means something else. If it does refer to that relation, its rows are orphans: look at them before a move.',
   },
   BND130: {
     severity: 'warning',
@@ -141,6 +157,22 @@ export const BND = {
       'The tool that wrote it marks the end of a complete dump. This file does not have the mark: relations and most keys may be missing.',
     example: 'schema.sql: pg_dump writes "database dump complete" last',
     fix: 'Make the dump again and check the exit code of pg_dump or mysqldump.',
+  },
+  BND160: {
+    severity: 'note',
+    title: 'the use of the database was not seen, or not whole',
+    meaning:
+      'Boundaries drawn without the workload know what refers to what, not what is used together: statements and transactions across services are not priced.',
+    example: 'pg_stat_statements is not installed in this database',
+    fix: 'Do what the finding names, or give a statement log with --log; --no-workload leaves the question out.',
+  },
+  BND161: {
+    severity: 'note',
+    title: 'the use of the database was counted for a short time only',
+    meaning:
+      'Counters begin anew when the server restarts or somebody resets them. Reports, closings and clean-ups that run once a day or a month are missing.',
+    example: 'the server has counted for 40 minutes',
+    fix: 'Run analyze again when it has counted for a week, or give a statement log of such a time with --log.',
   },
   BND401: {
     title: 'something that stays uses a relation that leaves',

@@ -111,7 +111,7 @@ SELECT broken FROM FROM;
         shared: [],
       },
     });
-    expect(workload).toEqual({ statements: 6, unread: 1, transactions: 1 });
+    expect(workload).toEqual({ source: null, statements: 6, unread: 1, transactions: 1 });
     expect(analysis.crossings.map((crossing) => crossing.kind).sort()).toEqual([
       'query',
       'reference',
