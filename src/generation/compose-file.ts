@@ -43,7 +43,7 @@ export function composeFile(plan: Plan): string {
     ].join('\n');
   });
   return [
-    '# Databases of the services, empty: dbps migrate fills them. Not a production set-up.',
+    '# Databases of the services, empty: the migration fills them. Not a production set-up.',
     'services:',
     services.join('\n'),
     'volumes:',

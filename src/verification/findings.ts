@@ -1,5 +1,6 @@
 /** What a comparison found, as findings with codes and remedies. Pure. */
 import { compareFindings, type Finding } from '../model/finding.js';
+import { shellWord } from '../model/shell-word.js';
 import type { VerifyResult } from '../model/verification.js';
 
 type Facts = Pick<VerifyResult, 'service' | 'relations' | 'orphans' | 'sequences' | 'shape'>;
@@ -18,7 +19,7 @@ export function findingsOf(facts: Facts): readonly Finding[] {
         code: 'VRF301',
         severity: 'error',
         message: `${relation.differing} ${relation.differing === 1 ? 'row differs' : 'rows differ'}, and neither lag nor a write in between explains it`,
-        remedy: `dbps verify ${service} --only ${relation.relation} --repair-sql repair.sql`,
+        remedy: `dbps verify ${service} --only ${shellWord(relation.relation)} --repair-sql repair.sql`,
         data: { differing: relation.differing },
       });
     if (relation.unsettled > 0)
@@ -27,7 +28,7 @@ export function findingsOf(facts: Facts): readonly Finding[] {
         code: 'VRF302',
         severity: 'warning',
         message: `${relation.unsettled} ${relation.unsettled === 1 ? 'row was' : 'rows were'} changed again each time it was looked at: nothing can be said of ${relation.unsettled === 1 ? 'it' : 'them'}`,
-        remedy: `dbps verify ${service} --only ${relation.relation} --mode changed`,
+        remedy: `dbps verify ${service} --only ${shellWord(relation.relation)} --mode changed`,
         data: { unsettled: relation.unsettled },
       });
   }
@@ -39,7 +40,7 @@ export function findingsOf(facts: Facts): readonly Finding[] {
       subject: orphans.label,
       relation: orphans.child,
       message: `${orphans.count} rows refer to a parent that is not there (${orphans.sample.map((key) => key.join(', ')).join('; ')})`,
-      remedy: `dbps verify ${service} --only ${orphans.parent} --repair-sql repair.sql`,
+      remedy: `dbps verify ${service} --only ${shellWord(orphans.parent)} --repair-sql repair.sql`,
       data: { count: orphans.count },
     });
   for (const sequence of facts.sequences)

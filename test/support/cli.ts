@@ -1,11 +1,11 @@
 /**
- * Runs bin/dbps.js as a user does: a process, its two streams, its exit code. What it prints as JSON is held to the package's
- * schemas on every run, so that no test has to ask for it.
+ * Runs bin/dbps.js as a user does: a process, its two streams, its exit code. On every run, so that no test has to ask for it: what it
+ * prints as JSON is what the package's schemas say, its next steps are commands that the parser takes, and no password is printed.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { checkPrinted, jsonDestinations } from './printed.js';
+import { checkNextSteps, checkPrinted, jsonDestinations, secretIn } from './printed.js';
 
 export const BIN = path.resolve(import.meta.dirname, '../../bin/dbps.js');
 
@@ -42,6 +42,10 @@ export async function dbps(args: readonly string[], options: CliOptions = {}): P
     // A usage error before the formats are known is told on stderr alone.
     if (text !== '' || result.code !== 2) checkPrinted(format, text);
   }
+  const secret = secretIn(result.stdout + result.stderr);
+  if (secret !== null)
+    throw new Error(`dbps ${args.join(' ')} printed ${secret}:\n${result.stdout}\n${result.stderr}`);
+  if (!isCut) await checkNextSteps(result.stdout);
   return result;
 }
 

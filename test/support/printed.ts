@@ -5,6 +5,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import { commandLineProblem } from './command-lines.js';
+import { ADMIN } from './global-setup.js';
 
 const FOLDER = path.resolve(import.meta.dirname, '../../schema');
 const ajv = new Ajv2020({ strict: false, allErrors: true });
@@ -78,4 +80,34 @@ export function jsonDestinations(
     const [format = '', file] = text.split(/=(.*)/s);
     return format === 'json' || format === 'ndjson' ? [{ format, file: file ?? everywhere }] : [];
   });
+}
+
+/** What may never be printed or written: the password that the tests' role has, in every form that it could travel in, and parts of it. */
+export const SECRETS: readonly string[] = [
+  ADMIN.password,
+  encodeURIComponent(ADMIN.password),
+  encodeURI(ADMIN.password),
+  Buffer.from(ADMIN.password).toString('base64'),
+  'p#ss',
+  'p%23ss',
+  'w?rd',
+  'w%3Frd',
+];
+
+export function secretIn(text: string): string | null {
+  return SECRETS.find((secret) => text.includes(secret)) ?? null;
+}
+
+/** Every `Next` line, and every next step of an envelope, is a command that the parser takes. */
+export async function checkNextSteps(stdout: string): Promise<void> {
+  const lines = [...stdout.matchAll(/^Next {2}(.*)$/gm)].map(([, line]) => line ?? '');
+  if (stdout.startsWith('{')) {
+    const last = stdout.trimStart().startsWith('{"') ? (stdout.trimEnd().split('\n').at(-1) ?? '') : stdout;
+    const parsed = JSON.parse(last) as { nextSteps?: string[]; envelope?: { nextSteps: string[] } };
+    lines.push(...(parsed.nextSteps ?? parsed.envelope?.nextSteps ?? []));
+  }
+  for (const line of lines) {
+    const problem = await commandLineProblem(line);
+    if (problem !== null) throw new Error(`"${line}" does not work when pasted: ${problem}`);
+  }
 }

@@ -2,7 +2,9 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import zlib from 'node:zlib';
 import { dbps, type CliOptions, type CliResult } from './cli.js';
+import { secretIn } from './printed.js';
 import { createTestDatabase, type TestDatabase } from './postgres.js';
 
 export interface Project {
@@ -94,8 +96,45 @@ export async function createProject(options: ProjectOptions): Promise<Project> {
     },
     writeConfig,
     close: async () => {
+      const kept = [legacy, ...Object.values(targets)];
+      const leaks = [...secretsInFiles(directory), ...(await Promise.all(kept.map(secretsInTables))).flat()];
       fs.rmSync(directory, { recursive: true, force: true });
-      for (const database of [legacy, ...Object.values(targets)]) await database.drop();
+      for (const database of kept) await database.drop();
+      if (leaks.length > 0) throw new Error(`a password was written down: ${leaks.join('; ')}`);
     },
   };
+}
+
+/** Everything that commands wrote beside the .env: plan, analysis, generated files, archives, reports. */
+function secretsInFiles(directory: string): readonly string[] {
+  return fs
+    .readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .filter((file) => path.basename(file) !== '.env' && fs.statSync(path.join(directory, file)).isFile())
+    .flatMap((file) => {
+      const secret = secretIn(readText(path.join(directory, file)));
+      return secret === null ? [] : [`${secret} in ${file}`];
+    });
+}
+
+function readText(file: string): string {
+  const bytes = fs.readFileSync(file);
+  return (file.endsWith('.gz') ? zlib.gunzipSync(bytes) : bytes).toString('latin1');
+}
+
+/** State store, journal, requests, routes, checkpoints: every row of the control schema; comments and routines too. */
+async function secretsInTables(database: TestDatabase): Promise<readonly string[]> {
+  const tables = await database.query<{ name: string }>(
+    "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname = 'dbps'",
+  );
+  const texts: { place: string; text: string }[] = [];
+  for (const sql of [
+    ...tables.map(({ name }) => `SELECT '${name}' AS place, t::text AS text FROM ${name} t`),
+    "SELECT 'routines' AS place, prosrc AS text FROM pg_proc JOIN pg_namespace n ON n.oid = pronamespace WHERE nspname = 'dbps'",
+    "SELECT 'comments' AS place, description AS text FROM pg_description WHERE objoid > 16384",
+  ])
+    texts.push(...(await database.query<{ place: string; text: string }>(sql)));
+  return texts.flatMap(({ place, text }) => {
+    const secret = secretIn(text);
+    return secret === null ? [] : [`${secret} in ${place} of ${database.name}`];
+  });
 }

@@ -6,7 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 import { schemasOf } from '../../scripts/json-schema-of-types.js';
 import { InternalError } from '../../src/model/errors.js';
 import { envelope, toJson } from '../../src/report/envelope.js';
-import { checkPrinted } from '../support/printed.js';
+import { checkNextSteps, checkPrinted, secretIn } from '../support/printed.js';
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'dbps-types-'));
 afterAll(() => fs.rmSync(directory, { recursive: true }));
@@ -89,4 +89,16 @@ test('a field that no type tells, a missing one and a second end are found', () 
     ['{"type":"odd"}', end],
   ])
     expect(() => checkPrinted('ndjson', lines.join('\n')), lines.join('\n')).toThrow();
+});
+
+test('a password and a next step that cannot be pasted are found, whatever the run', async () => {
+  expect(secretIn('postgres://dbps:***@db/shop')).toBeNull();
+  for (const text of ['p#ss/w?rd@%', 'postgres://u:p%23ss%2Fw%3Frd%40%25@h/d', 'host=h password=p#ss/w?rd@%'])
+    expect(secretIn(`before ${text} after`), text).not.toBeNull();
+  await checkNextSteps('fine\nNext  dbps status\n');
+  await expect(checkNextSteps('Next  dbps stats\n')).rejects.toThrow(/unknown command/);
+  const json = (nextSteps: readonly string[]) =>
+    toJson(envelope({ version: '1.2.3', command: 'x', ok: true, nextSteps }), 2);
+  await checkNextSteps(json(['dbps plan']));
+  await expect(checkNextSteps(json(['dbps plan --all']))).rejects.toThrow(/unknown option/);
 });

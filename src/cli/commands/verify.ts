@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { UsageError } from '../../model/errors.js';
+import { shellWord } from '../../model/shell-word.js';
 import type { Bind } from '../runner.js';
 
 interface VerifyFlags {
@@ -95,8 +96,8 @@ export function addVerify(program: Command, bind: Bind): void {
               first === undefined
                 ? 'dbps status'
                 : repairFile === null
-                  ? `dbps verify ${first.service} --only ${quote(first.relation)} --repair-sql repair.sql`
-                  : `dbps verify ${first.service} --only ${quote(first.relation)}`,
+                  ? `dbps verify ${first.service} --only ${shellWord(first.relation)} --repair-sql repair.sql`
+                  : `dbps verify ${first.service} --only ${shellWord(first.relation)}`,
             ],
             text: (style) =>
               [
@@ -127,9 +128,4 @@ function writeRepair(file: string, sql: string): void {
       cause,
     });
   }
-}
-
-/** A word for a shell, quoted where it must be. */
-function quote(text: string): string {
-  return /^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -161,7 +161,7 @@ export const ERRORS = {
     meaning:
       'A transition that was begun is finished or taken back before another one starts; past its commit point it can only be finished.',
     example: 'orders is on its way from read-cutover to write-cutover',
-    fix: 'Finish it with the same command, or take it back with dbps migrate abort or dbps rollback.',
+    fix: 'Finish it with the same command, or take it back: dbps rollback <service>, or dbps migrate abort <service>.',
   },
   DBPS_E308: {
     title: 'the route hook failed',
@@ -410,7 +410,7 @@ export const ERRORS = {
     meaning:
       'The change log or the catalogue shows a column, type, name, key or partition that the plan does not have. Applying would fill wrong columns or lose values, so the stream stops at that transaction.',
     example: 'public.orders is not what was planned: column "note" is not in the plan',
-    fix: 'dbps plan diff shows the difference; dbps migrate resume --apply-ddl carries additive changes over, anything else needs a new plan and copy.',
+    fix: 'dbps plan diff shows the difference; dbps migrate resume <service> --apply-ddl carries additive changes over, anything else needs a new plan and copy.',
   },
   DBPS_E355: {
     title: 'a relation cannot be captured',

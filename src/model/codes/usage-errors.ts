@@ -82,7 +82,7 @@ export const USAGE_ERRORS = {
     meaning:
       'It is in use, or it keeps something of yours (a foreign key, a trigger, a sequence bound) that dropping it would lose.',
     example: 'slot dbps_orders_1a2b3c4d_fwd is in use',
-    fix: 'Stop whoever uses it; a closed fence is opened by dbps rollback.',
+    fix: 'Stop whoever uses it; a closed fence is opened by dbps rollback <service>.',
   },
   DBPS_E190: {
     title: 'declined',

@@ -35,7 +35,7 @@ export function rehearsalText(report: RehearsalReport, isVerbose: boolean, style
   const blocks = report.legs.map((leg) => {
     const lines = [
       `${style.bold(report.service)}   ${leg.kind === 'take-back' ? `takes back ${leg.from} -> ${leg.to}` : `${leg.from} -> ${leg.to}`}   ${leg.summary}`,
-      ...(leg.confirmation === 'irreversible' ? [`  ${style.red('cannot be undone')} by dbps rollback`] : []),
+      ...(leg.confirmation === 'irreversible' ? [`  ${style.red('cannot be undone')} by a rollback`] : []),
     ];
     if (leg.guards.length > 0)
       lines.push(
