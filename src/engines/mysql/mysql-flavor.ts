@@ -14,6 +14,10 @@ export interface MysqlFlavor {
   readonly indexExpression: string;
   /** True when the index is ignored by the optimiser. */
   readonly indexVisibility: string;
+  /** What a session for long reads sets: no limit on a statement's time, nothing from a cache of statistics. */
+  readonly bulkSettings: string;
+  /** One value used twice, worked out once where the server has a way. */
+  twice(value: string, use: (first: string, second: string) => string): string;
 }
 
 const NUMERIC = /^(tinyint|smallint|mediumint|int|bigint|decimal|float|double|bit|year)$/;
@@ -33,6 +37,9 @@ export const MARIADB: MysqlFlavor = {
      ORDER BY 1, 2, 3`,
   indexExpression: 'NULL',
   indexVisibility: "IF(ignored = 'YES', 'NO', 'YES')",
+  bulkSettings: 'SET SESSION max_statement_time = 0',
+  // Operands are worked out from left to right.
+  twice: (value, use) => use(`@dbps := ${value}`, '@dbps'),
 };
 
 export const MYSQL: MysqlFlavor = {
@@ -53,6 +60,9 @@ export const MYSQL: MysqlFlavor = {
      ORDER BY 1, 2, 3`,
   indexExpression: 'expression',
   indexVisibility: 'is_visible',
+  bulkSettings: 'SET SESSION max_execution_time = 0, SESSION information_schema_stats_expiry = 0',
+  // Variables set within an expression are on their way out.
+  twice: (value, use) => use(value, value),
 };
 
 export function flavorOf(version: string): MysqlFlavor {

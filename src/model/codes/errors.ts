@@ -446,6 +446,14 @@ export const ERRORS = {
     example: 'the change stream from postgres://dbps:***@db:5432/shop was lost',
     fix: 'Nothing, if it comes back. Otherwise check the server, the network, and wal_sender_timeout.',
   },
+  DBPS_E450: {
+    title: 'rows may be longer than the server can hash',
+    meaning:
+      'MySQL and MariaDB answer NULL, with no more than a warning, for a text beyond max_allowed_packet. Rows that long would be compared as if they were empty, so they are not compared at all.',
+    example:
+      'a row of shop.pages may be longer than max_allowed_packet (1024), and would then be hashed as NULL',
+    fix: 'Raise max_allowed_packet on that server; it holds for new sessions at once.',
+  },
   DBPS_E510: {
     title: 'the other side did not catch up in time',
     meaning:

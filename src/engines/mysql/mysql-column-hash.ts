@@ -1,0 +1,131 @@
+/**
+ * A row as bytes that no other row has, and 64 bits of them. What is usual here is CRC32 over CONCAT_WS and exclusive or over the rows. That
+ * does not see two rows whose values of one length were swapped (CRC32 is linear), a second CRC32 under a salt adds nothing to the first (it
+ * can be worked out from it), 'a' joined with 'b,c' is 'a,b' joined with 'c', FLOAT is cut to six digits, and a row beyond
+ * max_allowed_packet is NULL: it is not seen at all. Each was tried; test/contract/mysql-checksum.test.ts keeps the list.
+ *
+ * So a row is SHA-1 over fields that end where they say: text is UTF-8, in which the bytes FE (here: NULL) and FF (the end of a field) do not
+ * occur; bytes carry their length; DOUBLE and FLOAT are the eight bytes of the number, which is also three times as fast as its decimal
+ * text. Long values go in as their own SHA-1. Half of the 64 bits come from the digest, half are the CRC32 of the fields.
+ */
+import type { SideColumn } from '../relation-sides.js';
+import type { MysqlFlavor } from './mysql-flavor.js';
+import { quoteIdentifier } from './mysql-sql.js';
+import { mysqlType, readSql, typeLabels } from './mysql-values.js';
+
+export interface DescribedType {
+  /** As introspection gives it. */
+  readonly type: string;
+  readonly characterSet: string | null;
+  /** Most bytes of a value, for text and binary. */
+  readonly octets: number | null;
+}
+
+/** Longest text or binary value that goes into the row itself. */
+const INLINE = 65_535;
+/** Character sets whose bytes are UTF-8 as they are. */
+const UTF8 = new Set(['utf8mb4', 'utf8mb3', 'utf8', 'ascii']);
+
+const asBytes = (text: string) => `CAST(${text} AS BINARY)`;
+const asUtf8 = (value: string) => `CONVERT(${value} USING utf8mb4)`;
+
+/** Words of ChecksumMethod.columns[].as. `text` is what columns of different types are compared as, by the type on each side. */
+export function hashedAs({ type, characterSet, octets }: DescribedType): string {
+  const { kind, word } = mysqlType(type);
+  switch (kind) {
+    case 'text':
+      if ((octets ?? Infinity) > INLINE) return 'long text';
+      return characterSet !== null && UTF8.has(characterSet) ? 'utf8' : 'text in another character set';
+    case 'binary':
+      return (octets ?? Infinity) > INLINE ? 'long bytes' : 'bytes';
+    case 'float':
+    case 'double':
+      return 'double';
+    case 'enum':
+    case 'set':
+      return `${kind} ${typeLabels(type).join('\u001f')}`;
+    case 'temporal':
+      return `${word}(${mysqlType(type).length ?? 0})`;
+    case 'json':
+      return 'long text';
+    case 'plain':
+      return word;
+    default:
+      return kind;
+  }
+}
+
+export function hashingNote(as: string): string | undefined {
+  return as === 'double' ? '-0 counts as 0' : undefined;
+}
+
+function fieldSql(as: string, { name, type }: SideColumn): string {
+  const column = quoteIdentifier(name);
+  switch (as) {
+    case 'utf8':
+      return asBytes(column);
+    case 'text in another character set':
+      return asBytes(asUtf8(column));
+    case 'long text':
+      return `SHA1(${asUtf8(column)})`;
+    case 'bytes':
+      return `CONCAT(LENGTH(${column}), _binary x'ff', ${column})`;
+    case 'long bytes':
+    case 'geometry':
+      return `SHA1(${column})`;
+    case 'double':
+      // Bytes of a number: those of a point. Adding turns -0 into 0.
+      return `ST_AsBinary(POINT(${column} + 0e0, 0))`;
+    case 'bit':
+      return `(${column} + 0)`;
+    case 'text':
+      return `SHA1(${neutral(type, column)})`;
+    default:
+      // By number: the labels are the same on both sides.
+      if (/^(enum|set) /.test(as)) return `(${column} + 0)`;
+      return readSql(type, column);
+  }
+}
+
+/** Bytes that do not depend on precision, character set or length. */
+function neutral(type: string, column: string): string {
+  const { kind, length } = mysqlType(type);
+  switch (kind) {
+    case 'temporal':
+      return (length ?? 0) === 0
+        ? asUtf8(column)
+        : `TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM ${asUtf8(column)}))`;
+    case 'binary':
+    case 'geometry':
+      return column;
+    default:
+      return asUtf8(readSql(type, column));
+  }
+}
+
+const NULL_MARK = "_binary x'fe'";
+
+/** The row's fields as one binary string. */
+export function rowBytesSql(
+  columns: readonly { readonly as: string; readonly column: SideColumn }[],
+): string {
+  const fields = columns.map(({ as, column }) => `COALESCE(${fieldSql(as, column)}, ${NULL_MARK})`);
+  return `CONCAT_WS(_binary x'ff', ${fields.join(', ')})`;
+}
+
+/** 64 bits of a row, as an integer. */
+export function rowNumberSql(bytes: string, flavor: MysqlFlavor): string {
+  return flavor.twice(bytes, (first, second) => `(CRC32(${first}) << 32) | CRC32(SHA1(${second}))`);
+}
+
+/** A bound for the row's bytes: beyond max_allowed_packet the server would answer NULL for them. */
+export function mostBytes(
+  columns: readonly { readonly as: string; readonly octets: number | null }[],
+): number {
+  // A byte in another character set is up to four in UTF-8. Anything else is a number, a date or a digest.
+  const ofText = (octets: number) => 4 * Math.min(octets, INLINE);
+  return columns.reduce(
+    (sum, { as, octets }) => sum + 300 + (/^(long|text$)/.test(as) ? 0 : ofText(octets ?? 0)),
+    0,
+  );
+}
