@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** `npm run torture`: the whole kill matrix, much longer than `npm test`. TORTURE_LEGS narrows it: `planned>provisioned,provisioned>dual-write`. */
+/** `npm run torture`: the whole kill matrix, much longer than `npm test`. TORTURE_LEGS narrows it: `planned>provisioned,sync>decommissioned`; `npm run torture -- run` to one victim. */
 export default defineConfig({
   test: {
     name: 'torture',

@@ -1,5 +1,20 @@
 /** Named instants of a real run at which a test kills it, delays it, or writes down that it passed. */
+import fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+
+/**
+ * Dies at the first instant that is not among `seen`, and says its name on stdout with its last breath: so a walk comes through every
+ * instant of a transition without knowing them beforehand.
+ */
+export function killAtNew(seen: readonly string[]): (point: string) => Promise<void> {
+  const known = new Set(seen);
+  return async (point) => {
+    if (known.has(point)) return;
+    fs.writeSync(1, `${JSON.stringify({ killedAt: point })}\n`);
+    process.kill(process.pid, 'SIGKILL');
+    await new Promise(() => undefined);
+  };
+}
 
 /** `copy.chunk-written:kill`, `copy.planned:delay=200`; the first time the run passes there. */
 export function controlPoint(spec: string | undefined): (point: string) => Promise<void> {
@@ -18,15 +33,5 @@ export function controlPoint(spec: string | undefined): (point: string) => Promi
     // Until SIGCONT: nothing of the process runs, its heart does not beat.
     if (action === 'stop') process.kill(process.pid, 'SIGSTOP');
     else await sleep(Number(ms));
-  };
-}
-
-export function recordPoints(): { readonly passed: string[]; readonly at: (point: string) => Promise<void> } {
-  const passed: string[] = [];
-  return {
-    passed,
-    at: async (point) => {
-      if (!passed.includes(point)) passed.push(point);
-    },
   };
 }

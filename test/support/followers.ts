@@ -17,7 +17,13 @@ export interface Followers {
   stop(): Promise<void>;
 }
 
-export function startFollowers(legacy: TestDatabase, service: TestDatabase, clients = 4): Followers {
+/** @param pauseMs of a client between two turns: a long test would otherwise fill the tables. */
+export function startFollowers(
+  legacy: TestDatabase,
+  service: TestDatabase,
+  clients = 4,
+  pauseMs = 2,
+): Followers {
   const urls = [legacy.applicationUrl, service.applicationUrl];
   const ledger = new Map<string, number | null>();
   const errors: string[] = [];
@@ -100,7 +106,7 @@ export function startFollowers(legacy: TestDatabase, service: TestDatabase, clie
         if (isUpdated && updated !== 1) errors.push(`${older} was updated ${updated} times`);
         if (isUpdated) ledger.set(older, value + 1);
       }
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
     await Promise.all(connections.map((client) => client.end()));
   };

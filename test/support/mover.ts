@@ -7,12 +7,14 @@ import type { MoverSetup } from './processes/mover.js';
 
 export interface Mover {
   readonly process: ChildProcess;
-  /** Its last word; null when it was killed. */
+  /** Its last word; null when it was killed without one. */
   readonly ended: Promise<MoverWord | null>;
 }
 
 export interface MoverWord {
   readonly ok: boolean;
+  /** It died here. */
+  readonly killedAt?: string;
   readonly code?: string;
   readonly message?: string;
   readonly steps?: readonly { readonly step: string; readonly outcome: string }[];
@@ -22,15 +24,15 @@ export interface MoverWord {
 export function startMover(
   shop: Shop,
   wish: Wish | null,
-  options: { readonly point?: string; readonly leaseMs?: number } = {},
+  options: Partial<Pick<MoverSetup, 'point' | 'leaseMs' | 'seen' | 'settings'>> = {},
 ): Mover {
   const setup: MoverSetup = {
     legacy: shop.legacy.url,
     service: shop.service.url,
     plan: shop.plan,
     wish,
-    leaseMs: options.leaseMs ?? 1_500,
-    ...(options.point !== undefined && { point: options.point }),
+    leaseMs: 1_500,
+    ...options,
   };
   const script = path.resolve(import.meta.dirname, 'processes/mover.ts');
   const child = spawn(process.execPath, ['--import', 'tsx', script, JSON.stringify(setup)], {

@@ -1,11 +1,10 @@
 /**
  * Kills a runner at a named instant of a transition, then goes on or takes it back, and proves that nothing was lost. One shop serves many
- * instants: after each the service is brought back to where the transition begins.
+ * instants: after each the service is brought back to where the transition begins. kill-walk.ts goes through all instants.
  */
 import { expect } from 'vitest';
 import type { Wish } from '../../src/migration/requests.js';
 import { PHASES, type Phase } from '../../src/model/phases.js';
-import { recordPoints } from './control-points.js';
 import { contents, type Shop } from './move.js';
 import { startMover } from './mover.js';
 
@@ -13,18 +12,6 @@ export interface Leg {
   readonly from: Phase;
   readonly to: Phase;
 }
-
-export const LEGS: readonly Leg[] = [
-  { from: 'planned', to: 'provisioned' },
-  { from: 'provisioned', to: 'dual-write' },
-  { from: 'dual-write', to: 'read-cutover' },
-  { from: 'read-cutover', to: 'write-cutover' },
-  { from: 'write-cutover', to: 'sync' },
-  { from: 'provisioned', to: 'planned' },
-  { from: 'dual-write', to: 'provisioned' },
-  { from: 'read-cutover', to: 'dual-write' },
-  { from: 'write-cutover', to: 'read-cutover' },
-];
 
 const wishFor = ({ from, to }: Leg): Wish =>
   PHASES.indexOf(to) > PHASES.indexOf(from)
@@ -65,18 +52,6 @@ export async function bringTo(shop: Shop, goal: Phase): Promise<void> {
 /** A dead runner's lease has to run out first. */
 export function openWhenFree(shop: Shop) {
   return shop.runner({ leaseMs: 10_000 }, new AbortController().signal, 30_000);
-}
-
-/** The instants that a transition passes when nobody kills it. Leaves the service where the transition ends. */
-export async function pointsOf(shop: Shop, leg: Leg): Promise<readonly string[]> {
-  const recorded = recordPoints();
-  const runner = await shop.runner({ at: recorded.at }, new AbortController().signal, 30_000);
-  try {
-    await runner.perform(wishFor(leg));
-  } finally {
-    await runner.close();
-  }
-  return recorded.passed;
 }
 
 export async function killAt(

@@ -1,5 +1,6 @@
 import { beginCapture, ends, endCapture } from '../capture.js';
 import type { Step } from '../step-context.js';
+import { isControlGone } from './install-control.js';
 
 /** Before anything is written there, so that rollback can later rest on an unbroken stream. */
 export const createReverseCapture: Step = {
@@ -29,7 +30,7 @@ export const removeReverseCapture: Step = {
     { where: 'target', sql: null, purpose: 'drop the slot and the publication of reverse capture' },
     { where: 'legacy', sql: null, purpose: 'forget its checkpoint' },
   ],
-  check: async () => 'todo',
+  check: async (context) => ((await isControlGone(context)) ? 'done' : 'todo'),
   do: (context) => endCapture(context, 'reverse'),
   verify: async (context) => {
     const { from } = ends(context, 'reverse');

@@ -2,6 +2,7 @@ import { loadEngine } from '../../engines/registry.js';
 import type { StagedStatement } from '../../engines/engine.js';
 import { relationsOn } from '../shape.js';
 import type { GuardContext, Step, StepContext } from '../step-context.js';
+import { isControlGone } from './install-control.js';
 
 async function statements(context: Pick<GuardContext, 'service'>): Promise<readonly StagedStatement[]> {
   const { ddl } = await loadEngine(context.service.targetEngine);
@@ -50,7 +51,7 @@ export const dropTargetSchema: Step = {
       .flatMap(({ undo, purpose }) =>
         undo === null ? [] : [{ where: 'target' as const, sql: undo, purpose: `take back: ${purpose}` }],
       ),
-  check: async () => 'todo',
+  check: async (context) => ((await isControlGone(context)) ? 'done' : 'todo'),
   do: dropTargetSchemaOf,
   verify: async (context) => {
     const missing = await missingRelations(context);

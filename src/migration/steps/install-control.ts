@@ -1,4 +1,4 @@
-import type { Step } from '../step-context.js';
+import type { Step, StepContext } from '../step-context.js';
 
 /** dbps's own tables in both databases, this runner's epoch in each, and a route that sends everything to legacy. */
 export const installControl: Step = {
@@ -43,4 +43,12 @@ export async function removeControlTables(context: Parameters<Step['do']>[0]): P
   for (const { control } of [context.target, context.legacy]) {
     if ((await control.readEpoch(context.owner.service)) !== null) await control.remove(context.owner);
   }
+}
+
+/**
+ * The service database's control rows are the first that removing takes: whatever comes before it is over then, and can no longer be written
+ * under an epoch.
+ */
+export async function isControlGone(context: StepContext): Promise<boolean> {
+  return (await context.target.control.readEpoch(context.owner.service)) === null;
 }

@@ -4,12 +4,13 @@
  */
 import { ConnectionTarget } from '../../../src/model/connection-target.js';
 import type { Plan } from '../../../src/model/plan.js';
+import type { MoveSettings } from '../../../src/migration/move-context.js';
 import type { Wish } from '../../../src/migration/requests.js';
 import { runServices } from '../../../src/migration/runner.js';
 import { ServiceRunner } from '../../../src/migration/service-runner.js';
 import { openStateStore } from '../../../src/state/knex-state-store.js';
-import { controlPoint } from '../control-points.js';
-import { moveEnvironment } from '../move-environment.js';
+import { controlPoint, killAtNew } from '../control-points.js';
+import { moveEnvironment, TEST_SETTINGS } from '../move-environment.js';
 
 export interface MoverSetup {
   readonly legacy: string;
@@ -18,6 +19,9 @@ export interface MoverSetup {
   /** null: the long-lived runner, until a signal. */
   readonly wish: Wish | null;
   readonly point?: string;
+  /** Dies at the first instant that is not one of these. */
+  readonly seen?: readonly string[];
+  readonly settings?: Partial<MoveSettings>;
   readonly leaseMs: number;
 }
 
@@ -41,7 +45,8 @@ const store = openStateStore(legacy, { applicationName: 'dbps state' });
 const environment = {
   ...moveEnvironment({ legacy, service, plan: setup.plan, store }),
   leaseMs: setup.leaseMs,
-  at: controlPoint(setup.point),
+  settings: { ...TEST_SETTINGS, ...setup.settings },
+  at: setup.seen === undefined ? controlPoint(setup.point) : killAtNew(setup.seen),
 };
 const stop = new AbortController();
 process.on('SIGTERM', () => stop.abort());
