@@ -46,6 +46,10 @@ const TABLES = [
   `CREATE TABLE IF NOT EXISTS dbps.route (
      service varchar(63) PRIMARY KEY, owner varchar(7) NOT NULL, read_share int NOT NULL DEFAULT 0, read_relations json NOT NULL,
      epoch bigint NOT NULL, revision bigint NOT NULL DEFAULT 1, updated_at datetime(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)) ENGINE=InnoDB`,
+  // What a replication slot would be: where capture began, and which shapes its tables had.
+  `CREATE TABLE IF NOT EXISTS dbps.capture (
+     service varchar(63) NOT NULL, direction varchar(7) NOT NULL, nonce varchar(64) NOT NULL, method varchar(7) NOT NULL,
+     start text NOT NULL, confirmed text NOT NULL, shapes longtext NOT NULL, PRIMARY KEY (service, direction)) ENGINE=InnoDB`,
   `CREATE TABLE IF NOT EXISTS dbps.fence_memory (
      service varchar(63) NOT NULL, kind varchar(40) NOT NULL, subject varchar(255) NOT NULL, \`restore\` longtext NOT NULL,
      PRIMARY KEY (service, kind, subject)) ENGINE=InnoDB`,
@@ -59,6 +63,7 @@ const CONTROL_TABLES = [
   'changed_key',
   'spool',
   'route',
+  'capture',
   'fence_memory',
   'epoch',
 ] as const;

@@ -3,7 +3,9 @@
  * like the log (numbers are padded), so that a plain maximum of positions of one server is the latest one. The file's own name is the
  * padded number written short: the server counts with at least six digits.
  *
- *     mysql-bin.0000000042:00000000000000001234|0-1-77
+ *     mysql-bin.0000000042:00000000000000001234@1763834000|0-1-77
+ *
+ * `@` is when the file was begun: after RESET MASTER the same names and offsets stand for another log.
  */
 import type { Position } from '../engine.js';
 
@@ -11,25 +13,32 @@ export interface LogPosition {
   /** As the server calls it: `mysql-bin.000042`. */
   readonly file: string;
   readonly offset: number;
+  /** Seconds since 1970; 0 where unknown. */
+  readonly created: number;
   /** A MySQL GTID set or a MariaDB GTID position; empty where unknown or off. */
   readonly gtids: string;
 }
 
-const TEXT = /^(.+)\.(\d+):(\d+)(?:\|(.*))?$/s;
+const TEXT = /^(.+)\.(\d+):(\d+)(?:@(\d+))?(?:\|(.*))?$/s;
 const FILE = /^(.+)\.(\d+)$/s;
 
-export function formatLogPosition({ file, offset, gtids }: LogPosition): Position {
+export function formatLogPosition({ file, offset, created, gtids }: LogPosition): Position {
   const { base, number } = splitLogFile(file);
   const at = `${base}.${String(number).padStart(10, '0')}:${String(offset).padStart(20, '0')}`;
-  return gtids === '' ? at : `${at}|${gtids}`;
+  return `${at}${created === 0 ? '' : `@${created}`}${gtids === '' ? '' : `|${gtids}`}`;
 }
 
 /** @throws Error for text that is no position of a binary log. */
 export function parseLogPosition(position: Position): LogPosition {
   const match = TEXT.exec(position);
   if (match === null) throw new Error(`not a position of a binary log: ${position}`);
-  const [, base = '', number = '', offset = '', gtids = ''] = match;
-  return { file: logFile(base, Number(number)), offset: Number(offset), gtids };
+  const [, base = '', number = '', offset = '', created = '0', gtids = ''] = match;
+  return {
+    file: logFile(base, Number(number)),
+    offset: Number(offset),
+    created: Number(created),
+    gtids,
+  };
 }
 
 export function splitLogFile(file: string): { readonly base: string; readonly number: number } {

@@ -439,6 +439,14 @@ export const ERRORS = {
     example: 'publication dbps_orders_5a1f09c2_fwd is there but was not made by dbps',
     fix: 'Drop or rename it.',
   },
+  DBPS_E359: {
+    title: 'the binary log does not say what changed',
+    meaning:
+      'MySQL and MariaDB can write their log so that changes cannot be read from it: statements instead of rows, parts of rows, compressed transactions, databases left out. Some of it any session may choose for itself. dbps stops at the first such change, since going on would leave it out without a word.',
+    example:
+      'the binary log of mysql://dbps:***@db:3306/shop has only parts of rows of shop.orders: binlog_row_image is not FULL',
+    fix: 'Change the setting that the message names, for the server and for the sessions that override it; then copy the service again. Where the setting is out of reach: migration.capture: trigger.',
+  },
   DBPS_E430: {
     title: 'the change stream was lost',
     meaning:

@@ -8,13 +8,21 @@ import {
   parseLogPosition,
 } from '../../../src/engines/mysql/mysql-position.js';
 
-const at = (file: string, offset: number, gtids = '') => formatLogPosition({ file, offset, gtids });
+const at = (file: string, offset: number, gtids = '') =>
+  formatLogPosition({ file, offset, created: 0, gtids });
 
 test('a position is read as it was written', () => {
-  const position = { file: 'mysql.bin-log.000042', offset: 1234, gtids: '0-1-77,3-2-9' };
-  expect(formatLogPosition(position)).toBe('mysql.bin-log.0000000042:00000000000000001234|0-1-77,3-2-9');
+  const position = {
+    file: 'mysql.bin-log.000042',
+    offset: 1234,
+    created: 1_763_834_000,
+    gtids: '0-1-77,3-2-9',
+  };
+  expect(formatLogPosition(position)).toBe(
+    'mysql.bin-log.0000000042:00000000000000001234@1763834000|0-1-77,3-2-9',
+  );
   expect(parseLogPosition(formatLogPosition(position))).toEqual(position);
-  const odd = { file: 'a:b|c.1234567', offset: 2 ** 33, gtids: '' };
+  const odd = { file: 'a:b|c.1234567', offset: 2 ** 33, created: 0, gtids: '' };
   expect(parseLogPosition(formatLogPosition(odd))).toEqual(odd);
   expect(() => parseLogPosition('0/16B3748')).toThrow('not a position');
 });
