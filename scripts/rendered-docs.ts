@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { EXIT_CODES } from '../src/cli/exit-codes.js';
 import { createProgram } from '../src/cli/program.js';
 import { FileSchema } from '../src/config/config.js';
+import { parseType, TYPE_RULES, type TypeRule } from '../src/engines/type-mapping.js';
 import { ERROR_CODES, FINDING_CODES } from '../src/model/codes/index.js';
 import { PHASES, TRANSITIONS } from '../src/model/phases.js';
 import { explainMarkdown } from '../src/report/text/explain.js';
@@ -18,9 +19,40 @@ export function renderedDocs(): Readonly<Record<string, string>> {
     'docs/cli.md': cliMarkdown(program),
     'docs/cli.json': `${JSON.stringify(cliJson(program), null, 2)}\n`,
     'docs/phases.md': phases(),
+    'docs/types.md': types(),
     'schema/dbps.yaml.json': `${JSON.stringify(z.toJSONSchema(FileSchema, { io: 'input', unrepresentable: 'any' }), null, 2)}\n`,
     ...outputSchemas(),
   };
+}
+
+function types(): string {
+  const table = (rules: readonly TypeRule[]) =>
+    [
+      '| type | becomes | what differs |',
+      '| --- | --- | --- |',
+      ...rules.map(({ from, to, loss }) => {
+        const question = {
+          type: parseType(''),
+          userType: undefined,
+          indexable: 768,
+          longest: 4000,
+          isReference: true,
+        };
+        const what = typeof loss === 'function' ? loss(question) : loss;
+        return `| ${from} | ${to} | ${what ?? ''} |`;
+      }),
+    ].join('\n');
+  return (
+    [
+      MADE,
+      '# Types across engines',
+      'A service may have its database on another engine than the shared one. This is what each type becomes; the first row that fits counts. `dbps plan` lists what a service of yours loses (TYP402) and what has no counterpart (TYP403). A value that the other side cannot hold is refused by name (DBPS_E360), never rounded, cut or replaced.',
+      '## From PostgreSQL to MySQL and MariaDB',
+      table(TYPE_RULES['postgres->mysql']),
+      '## From MySQL and MariaDB to PostgreSQL',
+      table(TYPE_RULES['mysql->postgres']),
+    ].join('\n\n') + '\n'
+  );
 }
 
 function codes(): string {

@@ -2,12 +2,14 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { Config } from '../config/config.js';
+import type { Capabilities, Ddl } from '../engines/engine.js';
+import type { EngineName } from '../model/database-schema.js';
 import { ConfigError, UsageError } from '../model/errors.js';
 import type { Plan } from '../model/plan.js';
-import type { Boundaries } from '../planning/boundaries.js';
+import type { Boundaries, ServiceBoundary } from '../planning/boundaries.js';
 import { hashPlan, makePlan } from '../planning/make-plan.js';
 import { comparePlans, withoutOwnChanges, type PlanDifference } from '../planning/plan-diff.js';
-import { openReadOnly } from './databases.js';
+import { engineOf, openReadOnly } from './databases.js';
 
 export interface PlanOptions {
   /** ISO 8601; no part of the plan's hash. */
@@ -35,6 +37,38 @@ export function boundariesOf(config: Config): Boundaries {
   };
 }
 
+/**
+ * Where a schema is a database, a service's relations go into the one that its target names; coming from such a place they go into the ordinary schema.
+ */
+async function withTargetSchemas(
+  config: Config,
+  source: Capabilities,
+  boundaries: Boundaries,
+): Promise<Boundaries> {
+  const services = await Promise.all(
+    boundaries.services.map(async (boundary, index): Promise<ServiceBoundary> => {
+      const target = config.services[index]?.target ?? null;
+      if (boundary.targetSchema !== null || target === null) return boundary;
+      const { capabilities } = await engineOf(target);
+      if (capabilities.schemasAreDatabases) return { ...boundary, targetSchema: target.target().database };
+      return source.schemasAreDatabases ? { ...boundary, targetSchema: 'public' } : boundary;
+    }),
+  );
+  return { ...boundaries, services };
+}
+
+async function adoptersFor(
+  source: EngineName,
+  boundaries: Boundaries,
+): Promise<Partial<Record<EngineName, Ddl['adopt']>>> {
+  const others = new Set(boundaries.services.map((service) => service.targetEngine));
+  others.delete(source);
+  const pairs = await Promise.all(
+    [...others].map(async (engine) => [engine, (await engineOf({ engine })).ddl.adopt] as const),
+  );
+  return Object.fromEntries(pairs);
+}
+
 /** @throws ConfigError with file and line when dbps.yaml does not fit the database. */
 export async function planSplit(config: Config, options: PlanOptions): Promise<Plan> {
   if (config.services.length === 0)
@@ -50,7 +84,8 @@ export async function planSplit(config: Config, options: PlanOptions): Promise<P
       ...(config.source.schemas !== undefined && { schemas: config.source.schemas }),
       ...(options.signal !== undefined && { signal: options.signal }),
     });
-    return makePlan(schema, boundariesOf(config), options.createdAt);
+    const boundaries = await withTargetSchemas(config, database.capabilities, boundariesOf(config));
+    return makePlan(schema, boundaries, options.createdAt, await adoptersFor(schema.engine, boundaries));
   } finally {
     await database.close();
   }

@@ -29,6 +29,8 @@ export interface Capabilities {
   /** Log-based capture is available at all. */
   readonly logCapture: boolean;
   readonly triggerCapture: boolean;
+  /** A schema of the model is a database of the server: a service's relations live in the one that its target names. */
+  readonly schemasAreDatabases: boolean;
   /** A maximum safe number of parallel chunk streams; undefined: no bound of the engine's own. */
   readonly maxParallelChunks?: number;
 }
@@ -165,8 +167,26 @@ export interface Ddl {
    * grants, comments. In load order; `stage` says when during a migration each may exist (docs/protocol.md).
    */
   createService(plan: ServicePlan): readonly StagedStatement[];
+  /** How this engine would hold a schema that another engine has: same names, its own types. What it cannot hold is noted, never dropped in silence. */
+  adopt(schema: DatabaseSchema): AdoptedSchema;
   /** Difference between two shapes of the same objects, as statements, empty when equal. */
   alter(from: DatabaseSchema, to: DatabaseSchema): readonly Statement[];
+}
+
+export interface AdoptedSchema {
+  readonly schema: DatabaseSchema;
+  /** Counters by the name they have here → in the other schema. */
+  readonly sequences: Readonly<Record<RelationId, RelationId>>;
+  readonly notes: readonly AdoptionNote[];
+}
+
+/** `loss`: a type holds or checks less. `left-out`: an object is not carried over. */
+export interface AdoptionNote {
+  readonly kind: 'loss' | 'left-out';
+  /** `orders.total`, `view order_overview`. */
+  readonly subject: string;
+  readonly relation?: RelationId;
+  readonly what: string;
 }
 
 /**

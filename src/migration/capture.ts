@@ -2,6 +2,7 @@
 import type { CaptureStatus, Database, Direction, RelationMap } from '../engines/engine.js';
 import { reverseMaps } from './reverse-maps.js';
 import type { GuardContext, StepContext } from './step-context.js';
+import { openSink } from './translating-sink.js';
 
 /** Where a direction reads and where it writes. */
 export function ends(
@@ -20,7 +21,7 @@ export async function beginCapture(context: StepContext, direction: Direction): 
   const prepared = await from.changes.prepare(stream, maps, context.owner, context.signal);
   await context.at(`capture.${direction}-prepared`);
   if ((await to.control.readCheckpoint(stream.service, direction)) !== null) return;
-  const sink = await to.sink.open({ stream, owner: context.owner, maps });
+  const sink = await openSink(from, to, { stream, owner: context.owner, maps });
   try {
     await sink.begin(prepared);
   } finally {

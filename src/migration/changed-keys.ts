@@ -9,6 +9,7 @@ import { compareMethods } from '../verification/compare-methods.js';
 import { differingKeys, keyName } from '../verification/settle.js';
 import type { Sides } from './sides.js';
 import type { StepContext } from './step-context.js';
+import { openSink } from './translating-sink.js';
 
 /** Keys compared in one round trip to each side. */
 const BATCH = 2000;
@@ -26,7 +27,7 @@ export interface ChangedKeysCheck {
 export async function openChangedKeys(context: StepContext, sides: Sides): Promise<ChangedKeysCheck> {
   const { owner } = context;
   const methods = await Promise.all(sides.maps.map((map) => methodOf(sides, map)));
-  const sink = await sides.to.sink.open({
+  const sink = await openSink(sides.from, sides.to, {
     stream: { service: owner.service, direction: sides.direction },
     owner,
     maps: sides.maps,

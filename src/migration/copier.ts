@@ -24,6 +24,7 @@ import type { RelationId } from '../model/relation-id.js';
 import { CopyMeter } from './copy-meter.js';
 import type { MoveContext } from './move-context.js';
 import { WorkQueue } from './work-queue.js';
+import { openSink } from './translating-sink.js';
 
 export interface CopyOptions {
   /** Awaited before each chunk: the runner's throttle (lag, the log's budget) holds the copy back here. */
@@ -76,7 +77,7 @@ export interface CopyWork {
 export async function copyService(context: MoveContext, options: CopyOptions = {}): Promise<CopyOutcome> {
   const { legacy, target, service, owner } = context;
   const engine = await loadEngine(target.engine);
-  const sink = await target.sink.open({
+  const sink = await openSink(legacy, target, {
     stream: { service: service.name, direction: 'forward' },
     owner,
     maps: context.maps,

@@ -25,6 +25,7 @@ import { Convergence } from './convergence.js';
 import type { MoveContext } from './move-context.js';
 import { reverseMaps } from './reverse-maps.js';
 import type { ReplicationMode, ReplicationStatus, ReplicatorHandle, RogueChange } from './step-context.js';
+import { openSink } from './translating-sink.js';
 
 /** How often an idle stream is looked at: positions to persist, convergence to drive. */
 const TICK_MS = 1_000;
@@ -256,7 +257,7 @@ export class Replicator implements ReplicatorHandle {
   async #openSession(): Promise<void> {
     const { service, owner, signal } = this.#context;
     const stream = { service: service.name, direction: this.direction };
-    const sink = await this.#other.sink.open({ stream, owner, maps: this.#maps });
+    const sink = await openSink(this.#source, this.#other, { stream, owner, maps: this.#maps });
     try {
       const checkpoint = await sink.checkpoint();
       this.#received = checkpoint.received;

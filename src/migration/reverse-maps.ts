@@ -1,6 +1,6 @@
 /** The same relations seen from the service database: what reverse capture reads there and writes in legacy. Pure. */
 import type { RelationMap } from '../engines/engine.js';
-import type { DatabaseSchema } from '../model/database-schema.js';
+import { holdsRows, type DatabaseSchema } from '../model/database-schema.js';
 import type { ServicePlan } from '../model/plan.js';
 import type { RelationId } from '../model/relation-id.js';
 
@@ -23,6 +23,6 @@ export function reverseMaps(maps: readonly RelationMap[], service: ServicePlan):
 function leavesOf(schema: DatabaseSchema, root: RelationId): readonly RelationId[] {
   const children = schema.relations.filter((relation) => relation.partitionOf?.parent === root);
   const relation = schema.relations.find((candidate) => candidate.id === root);
-  if (relation?.partitionBy === undefined) return [root];
+  if (relation === undefined || holdsRows(relation)) return [root];
   return children.flatMap((child) => leavesOf(schema, child.id)).sort();
 }

@@ -10,6 +10,7 @@ import { verifyService } from '../verification/verify.js';
 import type { VerifyInput } from '../verification/verify-input.js';
 import { reverseMaps } from './reverse-maps.js';
 import type { StepContext } from './step-context.js';
+import { openSink } from './translating-sink.js';
 
 export interface VerifyMoveOptions {
   /** Who owns the writes now: the direction of the stream that feeds the other side. Default forward (legacy owns). */
@@ -36,7 +37,7 @@ export async function verifyMove(
 
   const sink =
     mode === 'changed'
-      ? await following.sink.open({
+      ? await openSink(owning, following, {
           stream: { service: context.service.name, direction },
           owner: context.owner,
           maps: streamed,

@@ -330,6 +330,11 @@ export interface Routine {
   readonly comment?: string;
 }
 
+/** False for a relation whose rows are all in partitions that are relations themselves. */
+export function holdsRows(relation: Relation): boolean {
+  return relation.partitionBy === undefined || relation.kind === 'table';
+}
+
 /** Tables that hold rows of their own: what a service can own. Partitions belong to their root. */
 export function isOwnable(relation: Relation): boolean {
   return relation.kind === 'table' || relation.kind === 'partitioned';

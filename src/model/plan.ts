@@ -42,6 +42,8 @@ export interface ServicePlan {
   readonly translated?: {
     readonly columnTypes: Readonly<Record<RelationId, Readonly<Record<string, string>>>>;
     readonly sequences: Readonly<Record<RelationId, RelationId>>;
+    /** Leaves of partitioned relations, which may be one table in the target. */
+    readonly leaves: Readonly<Record<RelationId, readonly RelationId[]>>;
   };
 }
 

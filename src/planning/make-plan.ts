@@ -3,7 +3,8 @@
  * the positions of sequences are no part of it.
  */
 import { createHash } from 'node:crypto';
-import { isOwnable, type DatabaseSchema } from '../model/database-schema.js';
+import type { Ddl } from '../engines/engine.js';
+import { holdsRows, isOwnable, type DatabaseSchema, type EngineName } from '../model/database-schema.js';
 import { ConfigError } from '../model/errors.js';
 import { fingerprint } from '../model/fingerprint.js';
 import { compareFindings, type Finding } from '../model/finding.js';
@@ -16,6 +17,8 @@ import { ObjectGraph } from './object-graph.js';
 import { leftOutFindings, routineFindings, sequenceFindings, viewFindings } from './findings/objects.js';
 import { referenceFindings, sharedFindings } from './findings/references.js';
 import { tableFindings, targetFindings, unsupportedFindings } from './findings/tables.js';
+import { adoptSchema } from './adopt-schema.js';
+import { adoptionFindings } from './findings/adoption.js';
 import { applicationOwners, grantToFormerOwners, withoutAdministratorGrants } from './role-grants.js';
 import { inverseSchemaMap, SchemaRenaming } from './schema-renaming.js';
 import { selectServiceSchema } from './service-schema.js';
@@ -57,8 +60,16 @@ export function hashPlan(plan: Omit<Plan, 'hash'>): string {
   return createHash('sha256').update(canonical(plan)).digest('hex').slice(0, 8);
 }
 
-/** @throws ConfigError with the line of dbps.yaml when the boundaries do not fit the schema. */
-export function makePlan(schema: DatabaseSchema, boundaries: Boundaries, createdAt: string): Plan {
+/**
+ * @param adopters how an engine other than the source's would hold a schema; asked for the engines of targets that differ.
+ * @throws ConfigError with the line of dbps.yaml when the boundaries do not fit the schema.
+ */
+export function makePlan(
+  schema: DatabaseSchema,
+  boundaries: Boundaries,
+  createdAt: string,
+  adopters: Partial<Record<EngineName, Ddl['adopt']>> = {},
+): Plan {
   const assignment = assignRelations(schema, boundaries);
   const graph = new ObjectGraph(schema, assignment);
   const crossings = findCrossingReferences(schema, assignment, boundaries);
@@ -81,6 +92,7 @@ export function makePlan(schema: DatabaseSchema, boundaries: Boundaries, created
     const source = grantToFormerOwners(withoutAdministratorGrants(selected, schema.administrators), owners);
     findings.push(...leftOutFindings(graph, name, selected));
     const schemaMap = schemaMapOf(source.schemas, boundary, boundaries.defaultSchema);
+    const adoption = adoptSchema(source, boundary.targetEngine, schemaMap, adopters);
     const tables = source.relations.filter(isOwnable);
     const withRows = source.relations.filter(
       (relation) => isOwnable(relation) || relation.kind === 'partition',
@@ -97,17 +109,17 @@ export function makePlan(schema: DatabaseSchema, boundaries: Boundaries, created
         schema,
         tables.map((relation) => relation.id),
       ),
-      schema: new SchemaRenaming(source, schemaMap).apply(source),
+      schema: adoption.schema,
+      ...(adoption.translated !== undefined && { translated: adoption.translated }),
       detached: crossings.filter((crossing) => crossing.childService === name),
       // A partitioned root counts its leaves itself once it was analysed; the leaves are what holds rows.
-      estimatedRows: sum(
-        withRows.filter((relation) => relation.partitionBy === undefined).map((r) => r.estimatedRows),
-      ),
-      bytes: sum(
-        withRows.filter((relation) => relation.partitionBy === undefined).map((relation) => relation.bytes),
-      ),
+      estimatedRows: sum(withRows.filter(holdsRows).map((relation) => relation.estimatedRows)),
+      bytes: sum(withRows.filter(holdsRows).map((relation) => relation.bytes)),
     };
-    findings.push(...targetFindings(plan, rolesNamed(source), owners));
+    findings.push(
+      ...adoptionFindings(name, adoption.notes),
+      ...targetFindings(plan, rolesNamed(plan.schema), plan.translated === undefined ? owners : []),
+    );
     return plan;
   });
   const planned = new Set(

@@ -1,6 +1,6 @@
 /** A service's plan → how each relation is read in one database and written in the other. */
 import type { RelationMap } from '../engines/engine.js';
-import type { DatabaseSchema, Relation } from '../model/database-schema.js';
+import { holdsRows, type DatabaseSchema, type Relation } from '../model/database-schema.js';
 import type { Plan, ServicePlan } from '../model/plan.js';
 import type { RelationId } from '../model/relation-id.js';
 import { keyIndex } from '../model/relation-key.js';
@@ -11,20 +11,19 @@ function isMapped(relation: Relation): boolean {
   return relation.kind === 'table' || relation.kind === 'partitioned';
 }
 
-function leavesOf(schema: DatabaseSchema, root: Relation): readonly RelationId[] {
+export function leavesOf(schema: DatabaseSchema, root: Relation): readonly RelationId[] {
   const below = schema.relations.filter((relation) => relation.partitionOf?.parent === root.id);
-  return below.flatMap((relation) =>
-    relation.partitionBy === undefined ? [relation.id] : leavesOf(schema, relation),
-  );
+  return below.flatMap((relation) => (holdsRows(relation) ? [relation.id] : leavesOf(schema, relation)));
 }
 
-/** @param types the columns' types in the source, where its engine is another one. */
+/** @param translated where the source's engine is another one: what it called and typed what. */
 export function relationMap(
   schema: DatabaseSchema,
   relation: Relation,
   back: SchemaRenaming,
-  types?: Readonly<Record<string, string>>,
+  translated?: ServicePlan['translated'],
 ): RelationMap {
+  const types = translated?.columnTypes[relation.id];
   const key = keyIndex(relation);
   return {
     source: back.relation(relation.id),
@@ -39,11 +38,12 @@ export function relationMap(
       })),
     key: key?.columns ?? [],
     leaves:
-      relation.partitionBy === undefined
+      translated?.leaves[relation.id] ??
+      (holdsRows(relation)
         ? [back.relation(relation.id)]
         : leavesOf(schema, relation)
             .map((leaf) => back.relation(leaf))
-            .sort(),
+            .sort()),
     hasOtherUniqueness:
       relation.exclusions.length > 0 ||
       relation.indexes.some((index) => index.isUnique && index.name !== key?.name) ||
@@ -56,8 +56,6 @@ export function relationMaps(_plan: Plan, service: ServicePlan): readonly Relati
   const back = new SchemaRenaming(service.schema, inverseSchemaMap(service.schemaMap));
   return service.schema.relations
     .filter(isMapped)
-    .map((relation) =>
-      relationMap(service.schema, relation, back, service.translated?.columnTypes[relation.id]),
-    )
+    .map((relation) => relationMap(service.schema, relation, back, service.translated))
     .sort((a, b) => (a.source < b.source ? -1 : 1));
 }

@@ -2,7 +2,7 @@ import mysql from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startPrivateMariadb, type PrivateMariadb } from '../../src/demo/private-mariadb.js';
 import { openMysqlSession, queryable } from '../../src/engines/mysql/mysql-connection.js';
-import { createMysqlService } from '../../src/engines/mysql/mysql-ddl.js';
+import { mysqlDdl } from '../../src/engines/mysql/mysql-ddl.js';
 import { MysqlIntrospector } from '../../src/engines/mysql/mysql-introspector.js';
 import { ConnectionTarget } from '../../src/model/connection-target.js';
 import type { DatabaseSchema, Relation } from '../../src/model/database-schema.js';
@@ -116,7 +116,7 @@ test('views, triggers and routines say which relations they touch', () => {
 });
 
 test('partitions and engines are seen', () => {
-  expect(relation('log')).toMatchObject({ kind: 'partitioned' });
+  expect(relation('log')).toMatchObject({ kind: 'table' });
   expect(relation('log').partitionBy).toMatch(
     /^RANGE \(year\(`at`\)\) ?\(PARTITION `p0` VALUES LESS THAN \(2026\)/,
   );
@@ -143,7 +143,7 @@ test('what is read can be written again: a second database reads the same', asyn
     bytes: 0,
   } as const;
   const root = await mysql.createConnection({ uri: server.url() });
-  for (const { sql } of createMysqlService(plan)) await root.query(sql);
+  for (const { sql } of mysqlDdl.createService(plan)) await root.query(sql);
   await root.end();
   const again = await new MysqlIntrospector(queryable(connection), 'copy').read({});
   const comparable = (s: DatabaseSchema) => ({

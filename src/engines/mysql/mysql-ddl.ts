@@ -2,42 +2,123 @@
  * A service's schema as MySQL statements, in load order and by stage. The auto-increment column and every other column of the primary key must
  * be indexed from the start, so the primary key belongs to the bare table; everything else can come later.
  */
-import type { Column, ForeignKey, Index, Relation, Trigger } from '../../model/database-schema.js';
+import {
+  isOwnable,
+  type DatabaseSchema,
+  type ForeignKey,
+  type Index,
+  type Relation,
+  type Routine,
+  type Trigger,
+} from '../../model/database-schema.js';
 import type { ServicePlan } from '../../model/plan.js';
-import type { Stage, StagedStatement } from '../engine.js';
+import { relationId } from '../../model/relation-id.js';
+import type { Ddl, Stage, StagedStatement } from '../engine.js';
+import { columnClause } from './mysql-column-clause.js';
+import { adoptMysqlSchema } from './mysql-adopt.js';
+import { alterMysqlSchema } from './mysql-ddl-alter.js';
 import { quoteIdentifier, quoteLiteral, quoteRelation } from './mysql-sql.js';
 
-export function createMysqlService(plan: ServicePlan): readonly StagedStatement[] {
-  const statements: StagedStatement[] = [];
-  const tables = plan.schema.relations.filter((r) => r.kind === 'table' || r.kind === 'partitioned');
-  for (const schema of [...new Set(plan.schema.relations.map((r) => r.schema))].sort()) {
-    statements.push(
+export const mysqlDdl: Ddl = {
+  quote: quoteIdentifier,
+  createService: (plan: ServicePlan): readonly StagedStatement[] => createMysqlSchema(plan.schema),
+  adopt: adoptMysqlSchema,
+  alter: alterMysqlSchema,
+};
+
+export function createMysqlSchema(schema: DatabaseSchema): readonly StagedStatement[] {
+  const tables = schema.relations.filter(isOwnable);
+  const names = [...new Set(schema.relations.map((relation) => relation.schema))].sort();
+  return [
+    ...names.map((name) =>
       statement(
         'base',
-        `CREATE DATABASE IF NOT EXISTS ${quoteIdentifier(schema)}`,
-        `database ${schema}`,
+        `CREATE DATABASE IF NOT EXISTS ${quoteIdentifier(name)}`,
+        `database ${name}`,
         null,
+        isThere.database(name),
       ),
-    );
+    ),
+    ...tables.map(createTable),
+    ...grantStatements(schema),
+    ...tables.flatMap((table) => table.indexes.flatMap((index) => addIndex(table, index))),
+    ...tables.flatMap(addChecks),
+    // Without looking at the rows: the runner's sessions check no foreign keys, and neither do the applier's.
+    ...tables.flatMap((table) => table.foreignKeys.map((key) => addForeignKey(table, key))),
+    ...createViews(schema.relations.filter((relation) => relation.kind === 'view')),
+    ...schema.routines.map(createRoutine),
+    ...tables.flatMap((table) => table.triggers.map((trigger) => createTrigger(table, trigger))),
+  ];
+}
+
+/** An event acts by itself, so it comes with the opening; a procedure waits until it is called. */
+function createRoutine(routine: Routine): StagedStatement {
+  return statement(
+    routine.kind === 'event' ? 'open' : 'constraint',
+    routine.definition,
+    `${routine.kind} ${routine.id}`,
+    `DROP ${routine.kind.toUpperCase()} IF EXISTS ${quoteRelation(relationId(routine.schema, routine.name))}`,
+    isThere.routine(routine),
+  );
+}
+
+/**
+ * Accounts cannot be made here, whose passwords are another server's: one that is missing is made locked, so that its grants are in place when
+ * it is let in.
+ */
+function grantStatements(schema: DatabaseSchema): readonly StagedStatement[] {
+  const byAccount = new Map<string, StagedStatement[]>();
+  for (const relation of schema.relations.filter(isOwnable)) {
+    for (const [grantee, grants] of groupBy(relation.grants, (grant) => grant.grantee)) {
+      const rights = grants
+        .filter((grant) => !NOT_FOR_APPLICATIONS.has(grant.privilege))
+        .map((grant) =>
+          grant.column === undefined
+            ? grant.privilege
+            : `${grant.privilege} (${quoteIdentifier(grant.column)})`,
+        );
+      if (rights.length === 0) continue;
+      const list = byAccount.get(grantee) ?? [
+        statement(
+          'base',
+          `CREATE USER IF NOT EXISTS ${grantee} ACCOUNT LOCK`,
+          `account ${grantee}, which grants name; it cannot log in until you let it`,
+          null,
+        ),
+      ];
+      list.push(
+        statement(
+          'base',
+          `GRANT ${rights.join(', ')} ON ${quoteRelation(relation.id)} TO ${grantee}`,
+          `grants on ${relation.id}`,
+          null,
+          undefined,
+          relation.id,
+        ),
+      );
+      byAccount.set(grantee, list);
+    }
   }
-  for (const table of tables) statements.push(createTable(table));
-  for (const table of tables) for (const index of table.indexes) statements.push(...addIndex(table, index));
-  for (const table of tables) statements.push(...addChecks(table));
-  for (const table of tables) for (const key of table.foreignKeys) statements.push(addForeignKey(table, key));
-  statements.push(...createViews(plan.schema.relations.filter((r) => r.kind === 'view')));
-  for (const routine of plan.schema.routines) {
-    statements.push(
-      statement(
-        'open',
-        routine.definition,
-        `${routine.kind} ${routine.id}`,
-        `DROP ${routine.kind.toUpperCase()} ${quoteRelation(routine.id)}`,
-      ),
-    );
-  }
-  for (const table of tables)
-    for (const trigger of table.triggers) statements.push(createTrigger(table, trigger));
-  return statements;
+  return [...byAccount.values()].flat();
+}
+
+/** They let an account round or remove a fence, or change the shape under a copy. */
+const NOT_FOR_APPLICATIONS = new Set([
+  'TRIGGER',
+  'DROP',
+  'ALTER',
+  'CREATE',
+  'INDEX',
+  'EVENT',
+  'CREATE ROUTINE',
+  'ALTER ROUTINE',
+  'DELETE HISTORY',
+]);
+
+function groupBy<T>(items: readonly T[], key: (item: T) => string): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) groups.set(key(item), [...(groups.get(key(item)) ?? []), item]);
+  return groups;
 }
 
 function statement(
@@ -45,11 +126,40 @@ function statement(
   sql: string,
   purpose: string,
   undo: string | null,
+  unless?: string,
   relation?: string,
 ): StagedStatement {
   // Every statement of this dialect commits by itself: a group of several would promise what the server does not keep.
-  return { stage, sql, purpose, undo, group: sql, ...(relation !== undefined && { relation }) };
+  return {
+    stage,
+    sql,
+    purpose,
+    undo,
+    group: sql,
+    ...(unless !== undefined && { unless }),
+    ...(relation !== undefined && { relation }),
+  };
 }
+
+/** Queries that return a row when the object is there already. */
+const isThere = {
+  database: (name: string) =>
+    `SELECT 1 FROM information_schema.schemata WHERE schema_name = ${quoteLiteral(name)}`,
+  table: (table: Relation) =>
+    `SELECT 1 FROM information_schema.tables WHERE table_schema = ${quoteLiteral(table.schema)} AND table_name = ${quoteLiteral(table.name)}`,
+  index: (table: Relation, name: string) =>
+    `SELECT 1 FROM information_schema.statistics WHERE table_schema = ${quoteLiteral(table.schema)}` +
+    ` AND table_name = ${quoteLiteral(table.name)} AND index_name = ${quoteLiteral(name)} LIMIT 1`,
+  constraint: (table: Relation, name: string) =>
+    `SELECT 1 FROM information_schema.table_constraints WHERE table_schema = ${quoteLiteral(table.schema)}` +
+    ` AND table_name = ${quoteLiteral(table.name)} AND constraint_name = ${quoteLiteral(name)} LIMIT 1`,
+  trigger: (table: Relation, name: string) =>
+    `SELECT 1 FROM information_schema.triggers WHERE trigger_schema = ${quoteLiteral(table.schema)} AND trigger_name = ${quoteLiteral(name)}`,
+  routine: ({ kind, schema, name }: Routine) =>
+    kind === 'event'
+      ? `SELECT 1 FROM information_schema.events WHERE event_schema = ${quoteLiteral(schema)} AND event_name = ${quoteLiteral(name)}`
+      : `SELECT 1 FROM information_schema.routines WHERE routine_schema = ${quoteLiteral(schema)} AND routine_name = ${quoteLiteral(name)} AND routine_type = '${kind.toUpperCase()}'`,
+} as const;
 
 function createTable(table: Relation): StagedStatement {
   const lines = table.columns.map((column) => `  ${columnClause(column)}`);
@@ -64,29 +174,10 @@ function createTable(table: Relation): StagedStatement {
     'base',
     `CREATE TABLE ${quoteRelation(table.id)} (\n${lines.join(',\n')}\n) ${table.options.join(' ')}${comment}${partition}`,
     `table ${table.id}`,
-    `DROP TABLE ${quoteRelation(table.id)}`,
+    `DROP TABLE IF EXISTS ${quoteRelation(table.id)}`,
+    isThere.table(table),
     table.id,
   );
-}
-
-export function columnClause(column: Column): string {
-  const parts = [quoteIdentifier(column.name), column.type];
-  if (column.characterSet !== undefined) parts.push(`CHARACTER SET ${column.characterSet}`);
-  if (column.collation !== undefined) parts.push(`COLLATE ${column.collation}`);
-  if (column.generated !== undefined) {
-    parts.push(
-      `GENERATED ALWAYS AS (${column.generated.expression}) ${column.generated.stored ? 'STORED' : 'VIRTUAL'}`,
-    );
-  } else {
-    // timestamp columns are NOT NULL with a default of their own unless told otherwise.
-    parts.push(column.isNullable ? 'NULL' : 'NOT NULL');
-    if (column.default !== undefined) parts.push(`DEFAULT ${column.default}`);
-    if (column.onUpdate !== undefined) parts.push(`ON UPDATE ${column.onUpdate}`);
-    if (column.autoIncrement === true) parts.push('AUTO_INCREMENT');
-  }
-  if (column.invisible === true) parts.push('INVISIBLE');
-  if (column.comment !== undefined) parts.push(`COMMENT ${quoteLiteral(column.comment)}`);
-  return parts.join(' ');
 }
 
 function autoIncrementIndex(table: Relation): Index | undefined {
@@ -104,6 +195,7 @@ function addIndex(table: Relation, index: Index): readonly StagedStatement[] {
       `ALTER TABLE ${quoteRelation(table.id)} ADD ${index.definition}`,
       `index ${index.name} of ${table.id}`,
       `ALTER TABLE ${quoteRelation(table.id)} DROP INDEX ${quoteIdentifier(index.name)}`,
+      isThere.index(table, index.name),
       table.id,
     ),
   ];
@@ -116,6 +208,7 @@ function addChecks(table: Relation): readonly StagedStatement[] {
       `ALTER TABLE ${quoteRelation(table.id)} ADD CONSTRAINT ${quoteIdentifier(check.name)} CHECK (${check.expression})`,
       `check ${check.name} of ${table.id}`,
       `ALTER TABLE ${quoteRelation(table.id)} DROP CONSTRAINT ${quoteIdentifier(check.name)}`,
+      isThere.constraint(table, check.name),
       table.id,
     ),
   );
@@ -123,10 +216,11 @@ function addChecks(table: Relation): readonly StagedStatement[] {
 
 function addForeignKey(table: Relation, key: ForeignKey): StagedStatement {
   return statement(
-    'open',
+    'constraint',
     `ALTER TABLE ${quoteRelation(table.id)} ADD CONSTRAINT ${quoteIdentifier(key.name)} ${key.definition}`,
     `foreign key ${key.name} of ${table.id}`,
     `ALTER TABLE ${quoteRelation(table.id)} DROP FOREIGN KEY ${quoteIdentifier(key.name)}`,
+    isThere.constraint(table, key.name),
     table.id,
   );
 }
@@ -146,10 +240,11 @@ function createViews(views: readonly Relation[]): readonly StagedStatement[] {
   views.forEach(visit);
   return ordered.map((view) =>
     statement(
-      'open',
+      'constraint',
       `CREATE VIEW ${quoteRelation(view.id)} AS ${view.definition ?? ''}`,
       `view ${view.id}`,
-      `DROP VIEW ${quoteRelation(view.id)}`,
+      `DROP VIEW IF EXISTS ${quoteRelation(view.id)}`,
+      isThere.table(view),
       view.id,
     ),
   );
@@ -160,7 +255,8 @@ function createTrigger(table: Relation, trigger: Trigger): StagedStatement {
     'open',
     trigger.definition,
     `trigger ${trigger.name} of ${table.id}`,
-    `DROP TRIGGER ${quoteIdentifier(table.schema)}.${quoteIdentifier(trigger.name)}`,
+    `DROP TRIGGER IF EXISTS ${quoteIdentifier(table.schema)}.${quoteIdentifier(trigger.name)}`,
+    isThere.trigger(table, trigger.name),
     table.id,
   );
 }

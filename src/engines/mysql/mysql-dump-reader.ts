@@ -136,7 +136,8 @@ class MysqlDump {
     return {
       ...emptyRelation(draft.id, draft.schema, draft.name),
       ...rest,
-      kind: draft.partitionBy === undefined ? 'table' : 'partitioned',
+      // Partitions are storage of one table here, no relations of their own.
+      kind: 'table',
       persistence: isTemporary ? 'temporary' : 'permanent',
       indexes,
       keys: uniqueKeysOf(indexes),

@@ -62,7 +62,9 @@ export class MysqlIntrospector implements Introspector {
   }
 
   async read(options: IntrospectOptions): Promise<DatabaseSchema> {
-    const [versionRow] = await this.#session.query({ sql: 'SELECT version() AS version' });
+    const [versionRow] = await this.#session.query({
+      sql: 'SELECT version() AS version, current_user() AS account',
+    });
     const version = text(versionRow ?? {}, 'version');
     const flavor = flavorOf(version);
     const schemas = await this.#schemas(options.schemas);
@@ -75,6 +77,8 @@ export class MysqlIntrospector implements Introspector {
       schemas,
       types: [],
       extensions: [],
+      // The account that reads is dbps's own, and another one on another server.
+      administrators: [quoteAccount(text(versionRow ?? {}, 'account'))],
     } as const;
     if (schemas.length === 0) return { ...base, relations: [], sequences: [], routines: [], unsupported: [] };
 
@@ -111,14 +115,14 @@ export class MysqlIntrospector implements Introspector {
         const name = text(row, 'table_name');
         const id = relationId(schema, name);
         const isView = text(row, 'table_type').includes('VIEW');
-        const partition = rowsOf.partitions.get(id)?.[0];
         const indexes = readIndexes(rowsOf.indexes.get(id) ?? []);
         const definition = optional(rowsOf.views.get(id)?.[0] ?? {}, 'view_definition');
         return present<Relation>({
           id,
           schema,
           name,
-          kind: isView ? 'view' : partition === undefined ? 'table' : 'partitioned',
+          // Partitions are storage of one table here, no relations of their own.
+          kind: isView ? 'view' : 'table',
           owner: undefined,
           comment: isView ? undefined : text(row, 'table_comment') || undefined,
           columns: (rowsOf.columns.get(id) ?? []).map((column) => readColumn(column, row, flavor)),
@@ -442,6 +446,12 @@ function readRoutines(
     };
   });
   return [...stored, ...scheduled];
+}
+
+/** `shop@%` → `'shop'@'%'`, as grants name accounts. */
+function quoteAccount(account: string): string {
+  const at = account.lastIndexOf('@');
+  return `'${account.slice(0, at)}'@'${account.slice(at + 1)}'`;
 }
 
 /** By relation id, and by schema name for grants on a whole database. */

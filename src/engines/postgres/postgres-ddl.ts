@@ -6,6 +6,7 @@ import type { DatabaseSchema } from '../../model/database-schema.js';
 import { rolesNamed } from '../../model/roles.js';
 import type { ServicePlan } from '../../model/plan.js';
 import type { Ddl, StagedStatement, Statement } from '../engine.js';
+import { adoptPostgresSchema } from './postgres-adopt.js';
 import { alterSchema } from './postgres-ddl-alter.js';
 import { addBehaviour, addPolicies } from './postgres-ddl-behaviour.js';
 import {
@@ -91,5 +92,6 @@ export function createSchema(schema: DatabaseSchema): readonly StagedStatement[]
 export const postgresDdl: Ddl = {
   quote: quoteIdentifier,
   createService: (plan: ServicePlan): readonly StagedStatement[] => createSchema(plan.schema),
+  adopt: adoptPostgresSchema,
   alter: (from: DatabaseSchema, to: DatabaseSchema): readonly Statement[] => alterSchema(from, to),
 };

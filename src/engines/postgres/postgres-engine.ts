@@ -25,6 +25,7 @@ export const CAPABILITIES: Capabilities = {
   sharedSnapshots: true,
   logCapture: true,
   triggerCapture: false,
+  schemasAreDatabases: false,
 };
 
 export const postgresEngine: Engine = {

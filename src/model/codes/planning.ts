@@ -182,6 +182,22 @@ export const PLANNING = {
     example: 'public.orders belongs to shop_app',
     fix: 'Nothing to do for the move. After sync you may give the tables back: ALTER TABLE … OWNER TO …;',
   },
+  TYP402: {
+    title: 'the type of the other engine holds or checks less',
+    severity: 'note',
+    meaning:
+      'The service is on another engine, and a column gets the type there that comes closest (docs/types.md has the whole table). Values that it cannot hold are refused by name when they are met, never rounded or cut.',
+    example: 'public.orders.placed_at  timestamp with time zone → datetime(6): the column holds UTC',
+    fix: 'Read what differs and check that the application can live with it; or choose the same engine for this service.',
+  },
+  TYP403: {
+    title: 'an object has no counterpart in the other engine',
+    severity: 'warning',
+    meaning:
+      'The service is on another engine, whose SQL is another: views, routines, triggers, partial and expression indexes, checks and defaults that are not known to mean the same are not carried over.',
+    example: 'trigger touch_updated_at of public.orders',
+    fix: 'Write its counterpart on the service database before the write cutover, where it is still needed.',
+  },
   TYP401: {
     title: 'an extension is needed on the service database',
     severity: 'note',

@@ -80,7 +80,7 @@ describe('mysqldump and mariadb-dump', () => {
     });
     const orders = relation(schema, 'shop.orders');
     expect(orders).toMatchObject({
-      kind: 'partitioned',
+      kind: 'table',
       partitionBy: 'RANGE (`id`)',
       comment: 'what was bought',
     });
