@@ -11,7 +11,12 @@ import {
   writerEdges,
   type EvidenceEdge,
 } from './edges.js';
-import { declaresFewKeys, inferReferences } from './inferred-references.js';
+import {
+  declaresFewKeys,
+  inferReferences,
+  LEAST_HIT_RATE,
+  type InferredReference,
+} from './inferred-references.js';
 import { readNames, type Names } from './names.js';
 import {
   columnOf,
@@ -46,6 +51,8 @@ export interface Evidence {
   readonly names: Names;
   readonly facts: ReadonlyMap<RelationId, RelationFacts>;
   readonly references: readonly EvidenceReference[];
+  /** Guesses that the data contradicts: they tie nothing. */
+  readonly refuted: readonly (InferredReference & { readonly hitRate: number })[];
   readonly edges: readonly EvidenceEdge[];
   /** Distinct relations that refer to each. */
   readonly fanIn: readonly number[];
@@ -74,7 +81,7 @@ export function collectEvidence(schema: DatabaseSchema, options: EvidenceOptions
   const index = new Map(relations.map((relation, at) => [relation.id, at]));
   const names = readNames(relations);
   const facts = readFacts(relations, names);
-  const drafts = draftReferences(relations, index, names, options);
+  const { drafts, refuted } = draftReferences(relations, index, names, options);
   const children = relations.map(() => new Set<number>());
   const parents = relations.map(() => new Set<number>());
   for (const { child, parent } of drafts) {
@@ -111,7 +118,7 @@ export function collectEvidence(schema: DatabaseSchema, options: EvidenceOptions
     ...writerEdges(relations),
     ...userEdges(options.workload, index, relations.length),
   ];
-  return { relations, index, names, facts, references, edges, fanIn, fanOut };
+  return { relations, index, names, facts, references, refuted, edges, fanIn, fanOut };
 }
 
 interface Draft {
@@ -130,8 +137,9 @@ function draftReferences(
   index: ReadonlyMap<RelationId, number>,
   names: Names,
   options: EvidenceOptions,
-): Draft[] {
+): { readonly drafts: readonly Draft[]; readonly refuted: Evidence['refuted'] } {
   const drafts: Draft[] = [];
+  const refuted: Evidence['refuted'][number][] = [];
   relations.forEach((relation, child) => {
     for (const key of relation.foreignKeys) {
       const parent = index.get(key.parent);
@@ -171,8 +179,10 @@ function draftReferences(
       const child = index.get(found.child) as number;
       if (known(child, [found.column])) continue;
       const hitRate = options.hitRates.get(`${found.child}.${found.column}`);
-      // Data that does not fit refutes the guess.
-      if (hitRate !== undefined && hitRate < LEAST_HIT_RATE) continue;
+      if (hitRate !== undefined && hitRate < LEAST_HIT_RATE) {
+        refuted.push({ ...found, hitRate });
+        continue;
+      }
       drafts.push({
         child,
         parent: index.get(found.parent) as number,
@@ -184,14 +194,12 @@ function draftReferences(
         ...(hitRate === undefined ? {} : { hitRate }),
       });
     }
-  return drafts.sort(
+  drafts.sort(
     (a, b) =>
       a.child - b.child || a.parent - b.parent || byText(a.childColumns.join(), b.childColumns.join()),
   );
+  return { drafts, refuted };
 }
-
-/** Share of values found in the parent below which a guessed reference is dropped. */
-export const LEAST_HIT_RATE = 0.8;
 
 interface Shape {
   readonly relations: readonly Relation[];
@@ -318,7 +326,14 @@ function referenceEdges(
       b: Math.max(first.child, first.parent),
       weight: first.weight + WEIGHTS.furtherReference * further,
       kind: 'reference',
-      detail: `${name(first.child)}.${first.childColumns.join(', ')} -> ${name(first.parent)}`,
+      detail: `${name(first.child)}.${first.childColumns.join(', ')} -> ${name(first.parent)}${howKnown(first)}`,
     };
   });
+}
+
+function howKnown({ origin, hitRate }: EvidenceReference): string {
+  if (origin !== 'inferred') return '';
+  return hitRate === undefined
+    ? ' (by its name)'
+    : ` (by its name, ${(hitRate * 100).toFixed(1)} % of its values are there)`;
 }

@@ -2,10 +2,10 @@
  * References that no key declares, found by name and type: `customer_id` → `customers.id`. Only where a schema declares few:
  * measured, adding guesses to a schema that declares its own keys makes proposals worse.
  */
-import type { Relation } from '../model/database-schema.js';
+import type { DatabaseSchema, Relation } from '../model/database-schema.js';
 import type { RelationId } from '../model/relation-id.js';
-import type { Names } from './names.js';
-import { columnStem, ownKeys, partitionKeyColumns } from './relation-facts.js';
+import { readNames, type Names } from './names.js';
+import { columnStem, ownableRelations, ownKeys, partitionKeyColumns } from './relation-facts.js';
 
 export interface InferredReference {
   readonly child: RelationId;
@@ -18,6 +18,17 @@ export interface InferredReference {
 
 /** Declared keys a table below which references are guessed. */
 export const DECLARED_ENOUGH = 0.3;
+
+/** Distinct values fewer than these neither confirm nor refute a guess. */
+export const FEWEST_VALUES = 10;
+/** Share of values found in the parent below which a guess is dropped. */
+export const LEAST_HIT_RATE = 0.8;
+
+/** The guesses that `analyze --check-data` asks the data about. */
+export function guessedReferences(schema: DatabaseSchema): readonly InferredReference[] {
+  const relations = ownableRelations(schema);
+  return declaresFewKeys(relations) ? inferReferences(relations, readNames(relations)) : [];
+}
 
 export function declaresFewKeys(relations: readonly Relation[]): boolean {
   const declared = relations.reduce((sum, relation) => sum + ownKeys(relation).length, 0);

@@ -1,9 +1,11 @@
 /** `analyze`: reads a schema (live, from a script, or from a saved analysis), with the workload where there is one, and proposes boundaries. */
 import fs from 'node:fs';
 import { analyzeBoundaries } from '../analysis/analyze.js';
+import { FEWEST_VALUES, guessedReferences } from '../analysis/inferred-references.js';
 import { nameResolver } from '../analysis/workload.js';
 import type { ConfiguredReference } from '../analysis/evidence.js';
 import { readDumpText } from '../engines/dump-text.js';
+import type { ReadOnlyDatabase } from '../engines/engine.js';
 import type { ServerWorkload } from '../engines/usage.js';
 import { detectDialect, loadOfflineRoles } from '../engines/offline.js';
 import type { Analysis, BoundaryPins } from '../model/analysis.js';
@@ -33,6 +35,8 @@ export interface AnalyzeOptions {
   readonly observed?: readonly SeenTogether[];
   /** False: the server is not asked what statements it has counted. Default true. */
   readonly readWorkload?: boolean;
+  /** True: references that are guessed are looked up in a bounded sample of the data (live only). Default false. */
+  readonly checkData?: boolean;
   /** Connections that all processes of one service hold together. */
   readonly poolSize?: number;
   /** What the server gives, where it is not there to be asked. */
@@ -55,13 +59,9 @@ export const NO_PINS: BoundaryPins = { services: {}, together: [], apart: [], sh
 /** @throws UsageError when pins contradict each other or a script's dialect cannot be told; DatabaseError when a database cannot be used. */
 export async function analyze(options: AnalyzeOptions): Promise<AnalyzeResult> {
   const started = performance.now();
-  const { schema: read, name, live } = await readSource(options);
+  const { schema: read, name, live, hitRates } = await readSource(options);
   const readMs = Math.round(performance.now() - started);
-  const { exclude } = options;
-  const schema =
-    exclude === undefined
-      ? read
-      : { ...read, relations: read.relations.filter((relation) => !exclude(relation.id)) };
+  const schema = options.exclude === undefined ? read : withoutExcluded(read, options.exclude);
   const roles = await loadOfflineRoles(schema.engine);
   const defaultSchema = options.defaultSchema ?? roles.defaultSchema(schema.database);
   const names = nameResolver(schema, defaultSchema);
@@ -86,7 +86,7 @@ export async function analyze(options: AnalyzeOptions): Promise<AnalyzeResult> {
       defaultSchema,
       configured: options.references ?? [],
       workload: uses,
-      hitRates: new Map(),
+      hitRates,
       connections: {
         ...(most !== undefined && { most }),
         ...(live?.usedConnections != null && { used: live.usedConnections }),
@@ -113,12 +113,16 @@ interface SourceRead {
   readonly name: string;
   /** null: not asked, or this engine keeps no count. */
   readonly live: ServerWorkload | null;
+  /** By `child.column`. */
+  readonly hitRates: ReadonlyMap<string, number>;
 }
 
 async function readSource({
   source,
   defaultSchema,
   readWorkload = true,
+  checkData = false,
+  exclude,
   signal,
 }: AnalyzeOptions): Promise<SourceRead> {
   const aborting = signal === undefined ? {} : { signal };
@@ -136,7 +140,7 @@ async function readSource({
       ...(defaultSchema === undefined ? {} : { defaultSchema }),
       ...aborting,
     });
-    return { schema, name: source.file, live: null };
+    return { schema, name: source.file, live: null, hitRates: new Map() };
   }
   const database = await openReadOnly(source.target, signal);
   try {
@@ -145,10 +149,44 @@ async function readSource({
       ...aborting,
     });
     const live = readWorkload ? ((await database.workload?.read(signal)) ?? null) : null;
-    return { schema, name: source.target.toString(), live };
+    const looked = exclude === undefined ? schema : withoutExcluded(schema, exclude);
+    const hitRates = checkData ? await probe(database, looked, signal) : new Map<string, number>();
+    return { schema, name: source.target.toString(), live, hitRates };
   } finally {
     await database.close();
   }
+}
+
+const withoutExcluded = (
+  schema: DatabaseSchema,
+  exclude: (relation: RelationId) => boolean,
+): DatabaseSchema => ({
+  ...schema,
+  relations: schema.relations.filter((relation) => !exclude(relation.id)),
+});
+
+const SAMPLE_VALUES = 1000;
+const PROBE_TIMEOUT_MS = 5000;
+
+/** Guesses that the data could say something about; the rest stay guesses. */
+async function probe(
+  database: ReadOnlyDatabase,
+  schema: DatabaseSchema,
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<string, number>> {
+  const guesses = guessedReferences(schema);
+  if (database.references === undefined || guesses.length === 0) return new Map();
+  const probed = await database.references.hitRates(guesses, {
+    sampleValues: SAMPLE_VALUES,
+    timeoutMs: PROBE_TIMEOUT_MS,
+    ...(signal !== undefined && { signal }),
+  });
+  const rates = new Map<string, number>();
+  guesses.forEach(({ child, column }, at) => {
+    const { values = 0, hitRate = null } = probed[at] ?? {};
+    if (hitRate !== null && values >= FEWEST_VALUES) rates.set(`${child}.${column}`, hitRate);
+  });
+  return rates;
 }
 
 const HEAD_LENGTH = 200_000;

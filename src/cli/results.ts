@@ -104,6 +104,7 @@ export interface AnalyzeReport {
   readonly crossings: readonly Crossing[];
   readonly references: readonly Reference[];
   readonly verdict: Verdict;
+  readonly connections: Analysis['connections'];
   readonly placements: readonly Placement[];
   readonly alternatives: readonly Alternative[];
   readonly workload: AnalyzeResult['workload'] | null;

@@ -94,6 +94,6 @@ export interface TransactionWatch extends AsyncIterable<readonly WatchedTransact
 }
 
 export interface WatchedTransaction {
-  /** Relations that it wrote, each once; leaves of a partitioned relation by their own names. dbps's own are left out. */
+  /** Relations that it wrote, each once; leaves of a partitioned relation by their own names. Transactions of dbps's own are left out. */
   readonly writes: readonly RelationId[];
 }

@@ -22,6 +22,8 @@ export interface ProgressEvent {
   readonly activity: string;
   readonly relation?: string;
   readonly rows: number;
+  /** What `rows` counts, when it is not rows. */
+  readonly unit?: 'transactions';
   /** null: not known. */
   readonly totalRows: number | null;
   readonly bytes: number;

@@ -13,6 +13,14 @@ export const undeclared: Rule = ({ references, evidence }) => [
         { relation: reference.child },
       ),
     ),
+  ...evidence.refuted.map(({ child, column, parent, parentColumn, hitRate }) =>
+    finding(
+      'BND123',
+      `${child}.${column} -> ${parent}.${parentColumn}`,
+      `Its name says so; ${(hitRate * 100).toFixed(1)} % of its values are there.`,
+      { relation: child },
+    ),
+  ),
   ...evidence.relations.flatMap((relation) =>
     (evidence.facts.get(relation.id)?.polymorphic ?? []).map(({ typeColumn, idColumn }) =>
       finding(

@@ -19,6 +19,8 @@ interface AnalyzeFlags {
   readonly exclude?: readonly string[];
   readonly log?: readonly string[];
   readonly workload?: boolean;
+  readonly checkData?: boolean;
+  readonly observe?: string;
   readonly pool?: string;
   readonly maxConnections?: string;
   readonly services?: string;
@@ -49,6 +51,14 @@ export function addAnalyze(program: Command, bind: Bind): void {
     .option('--exclude <glob...>', 'leave these relations out')
     .option('--log <file...>', 'statement logs of the server')
     .option('--no-workload', 'do not ask the server which statements it has counted')
+    .option(
+      '--observe <time>',
+      'watch the database for so long and count which relations are written in one transaction; makes a temporary replication slot that goes with its session',
+    )
+    .option(
+      '--check-data',
+      'look references that no key declares up in the data: at most 1,000 values a column, read-only',
+    )
     .option('--pool <n>', 'connections that one service holds, against what the server gives')
     .option('--max-connections <n>', 'what the server gives, for a script; default: what it says')
     .option('--services <n>', 'about so many services')
@@ -128,6 +138,7 @@ async function runAnalyze(context: Context, flags: AnalyzeFlags): Promise<Outcom
       crossings: analysis.crossings,
       references: analysis.references,
       verdict: analysis.verdict,
+      connections: analysis.connections,
       placements: placement === undefined ? analysis.placements : [placement],
       alternatives: analysis.alternatives,
       workload: read.workload,
@@ -186,6 +197,17 @@ async function readAnalysis(context: Context, flags: AnalyzeFlags, config: Confi
       message: '--url, --from-sql and --from exclude each other',
       hint: 'give one of them',
     });
+  const isLive = flags.from === undefined && flags.fromSql === undefined;
+  for (const [flag, isGiven] of [
+    ['--check-data', flags.checkData === true],
+    ['--observe', flags.observe !== undefined],
+  ] as const)
+    if (isGiven && !isLive)
+      throw new UsageError({
+        code: 'DBPS_E102',
+        message: `${flag} needs a database`,
+        hint: `give --url, or take ${flag} out`,
+      });
   if (flags.from !== undefined)
     return { ...loadAnalysis(path.resolve(context.cwd, flags.from)), readMs: null, workload: null };
   const { analyze, NO_PINS } = await import('../../app/analyze.js');
@@ -193,8 +215,20 @@ async function readAnalysis(context: Context, flags: AnalyzeFlags, config: Confi
   // What dbps.yaml says of a database holds for that database, and for no other.
   const isConfigured = config !== null && flags.url === undefined && flags.fromSql === undefined;
   const exclude = await excluder([...(flags.exclude ?? []), ...(isConfigured ? config.source.exclude : [])]);
+  const observed =
+    flags.observe === undefined || source.kind !== 'live'
+      ? null
+      : await (
+          await import('../../app/observe.js')
+        ).observe({
+          target: source.target,
+          forMs: await context.duration('--observe', flags.observe),
+          emit: context.events,
+          signal: context.signal,
+        });
   const result = await analyze({
     source,
+    ...(observed !== null && { observed: observed.seen }),
     pins: isConfigured ? pinsOf(config) : NO_PINS,
     ...(isConfigured && {
       references: config.references.map(({ child, childColumns, parent, parentColumns }) => ({
@@ -211,6 +245,7 @@ async function readAnalysis(context: Context, flags: AnalyzeFlags, config: Confi
       servicesWanted: context.number('--services', flags.services, 1, 10_000),
     }),
     readWorkload: flags.workload !== false,
+    checkData: flags.checkData === true,
     ...(flags.pool !== undefined && { poolSize: context.number('--pool', flags.pool, 1, 100_000) }),
     ...(flags.maxConnections !== undefined && {
       maxConnections: context.number('--max-connections', flags.maxConnections, 1, 1_000_000),

@@ -18,6 +18,8 @@ export interface MysqlFlavor {
   readonly bulkSettings: string;
   /** One value used twice, worked out once where the server has a way. */
   twice(value: string, use: (first: string, second: string) => string): string;
+  /** Statements that limit each further SELECT of the session, and lift the limit. */
+  statementTimeout(ms: number): { readonly limitSql: string; readonly unlimitSql: string };
 }
 
 const NUMERIC = /^(tinyint|smallint|mediumint|int|bigint|decimal|float|double|bit|year)$/;
@@ -40,6 +42,10 @@ export const MARIADB: MysqlFlavor = {
   bulkSettings: 'SET SESSION max_statement_time = 0',
   // Operands are worked out from left to right.
   twice: (value, use) => use(`@dbps := ${value}`, '@dbps'),
+  statementTimeout: (ms) => ({
+    limitSql: `SET SESSION max_statement_time = ${ms / 1000}`,
+    unlimitSql: 'SET SESSION max_statement_time = 0',
+  }),
 };
 
 export const MYSQL: MysqlFlavor = {
@@ -63,6 +69,10 @@ export const MYSQL: MysqlFlavor = {
   bulkSettings: 'SET SESSION max_execution_time = 0, SESSION information_schema_stats_expiry = 0',
   // Variables set within an expression are on their way out.
   twice: (value, use) => use(value, value),
+  statementTimeout: (ms) => ({
+    limitSql: `SET SESSION max_execution_time = ${Math.ceil(ms)}`,
+    unlimitSql: 'SET SESSION max_execution_time = 0',
+  }),
 };
 
 export function flavorOf(version: string): MysqlFlavor {

@@ -20,6 +20,7 @@ import type {
   StreamIdentity,
   StreamOptions,
 } from '../engine.js';
+import type { TransactionWatch, WatchOptions } from '../usage.js';
 import { captureName } from './postgres-capture-name.js';
 import { PostgresChangeStream } from './postgres-change-stream.js';
 import { openSession, type SessionPool } from './postgres-connection.js';
@@ -28,6 +29,7 @@ import { described } from './postgres-errors.js';
 import { hasSameMembers, LogRelations, readTree, type TreeRow } from './postgres-log-relations.js';
 import { parseLsn } from './postgres-lsn.js';
 import { quoteIdentifier, quoteLiteral, quoteRelation } from './postgres-sql.js';
+import { watchTransactions } from './postgres-transaction-watch.js';
 
 /** What the publication's comment says: whose it is, and whether its slot has been made. */
 interface CaptureMark {
@@ -221,6 +223,10 @@ export class PostgresChangeSource extends PostgresCaptureObserver implements Cha
         await client.query(`DROP PUBLICATION IF EXISTS ${quoteIdentifier(name)}`);
       });
     }
+  }
+
+  watch(options: WatchOptions): Promise<TransactionWatch> {
+    return described(watchTransactions(this.target, this.#applicationName, options));
   }
 
   async #createPublication(

@@ -12,6 +12,7 @@ import { postgresDumpReader } from './postgres-dump-reader.js';
 import { PostgresFence, PostgresFenceObserver } from './postgres-fence.js';
 import { PostgresIntrospector } from './postgres-introspector.js';
 import { PostgresPreflight } from './postgres-preflight.js';
+import { PostgresReferenceProbe } from './postgres-reference-probe.js';
 import { PostgresRetirement } from './postgres-retirement.js';
 import { PostgresSinkFactory } from './postgres-sink.js';
 import { PostgresSnapshot } from './postgres-snapshot.js';
@@ -59,6 +60,7 @@ export async function openRoles(target: ConnectionTarget, options: OpenOptions):
     snapshot,
     traces: new PostgresTraceRemover(pool),
     workload: new PostgresWorkload(pool),
+    references: new PostgresReferenceProbe(pool),
     fence: new PostgresFence(pool, { target, applicationName: options.applicationName }),
     retirement: new PostgresRetirement(pool),
     close: async () => {
@@ -95,6 +97,7 @@ async function openReadOnly(target: ConnectionTarget, options: OpenOptions): Pro
     changes: new PostgresCaptureObserver(pool, target),
     traces: new PostgresTraceReader(pool),
     workload: new PostgresWorkload(pool),
+    references: new PostgresReferenceProbe(pool),
     fence: new PostgresFenceObserver(pool),
     close: async () => {
       await checksum.close();

@@ -75,6 +75,13 @@ export const DATABASE_ERRORS = {
     example: 'all replication slots are in use',
     fix: 'Raise max_replication_slots and max_wal_senders (restart), or drop slots nobody uses: dbps doctor lists them.',
   },
+  DBPS_E419: {
+    title: 'the server cannot say what is written together',
+    meaning:
+      'analyze --observe decodes the log with test_decoding, which is in the contrib package of every PostgreSQL and on managed services. This server does not have it.',
+    example: 'the server has no test_decoding',
+    fix: 'Install the contrib package of the server, or give a statement log: dbps analyze --log.',
+  },
   DBPS_E411: {
     title: 'logical decoding is off',
     meaning: 'Changes are captured from the server’s log, which needs wal_level = logical.',

@@ -26,7 +26,7 @@ function progressLine(event: ProgressEvent): string {
   if (event.relation !== undefined) parts.push(event.relation);
   parts.push(
     event.totalRows === null
-      ? `${formatCount(event.rows)} rows`
+      ? `${formatCount(event.rows)} ${event.unit ?? 'rows'}`
       : `${formatCount(event.rows)}/~${formatCount(event.totalRows)} rows ${percent(event)}`,
   );
   parts.push(`${formatCount(event.rowsPerSecond)}/s`, `eta=${eta(event)}`);
@@ -55,7 +55,7 @@ export function progressBlock(
     formatCount(event.rows),
     event.totalRows === null ? '' : `of ~${formatCount(event.totalRows)}`,
     percent(event),
-    `${formatCount(event.rowsPerSecond)} rows/s`,
+    `${formatCount(event.rowsPerSecond)} ${event.unit ?? 'rows'}/s`,
     eta(event),
   ]);
   const block = rows.length === 0 ? '' : table(rows, { right: [2, 4, 5, 6] });
