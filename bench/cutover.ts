@@ -95,7 +95,7 @@ async function benchSize(servers: BenchServers, rows: number, options: CutoverOp
         throttleMaxLagMs: 60_000,
         readCutover: { verify: 'counts', maxLagMs: 60_000 },
         writeCutover: { verify: 'changed', maxLagMs: 2_000, fenceTimeoutMs: 10_000 },
-        decommission: { verify: 'counts', soakMs: 0 },
+        decommission: { verify: 'counts', soakMs: 0, graceMs: 0 },
         archive: { attested: 'bench' },
       },
       routeHook: null,

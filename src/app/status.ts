@@ -218,7 +218,7 @@ async function observeStream(
     lagMs: told?.lagMs ?? null,
     retainedBytes: capture.retainedBytes,
     mode: told?.mode ?? null,
-    error: told?.error ?? null,
+    error: told?.error ?? capture.altered ?? null,
   };
 }
 

@@ -109,7 +109,7 @@ export interface MigrationConfig {
     readonly maxLagMs: number;
     readonly fenceTimeoutMs: number;
   };
-  readonly decommission: { readonly verify: GateVerify; readonly soakMs: number };
+  readonly decommission: { readonly verify: GateVerify; readonly soakMs: number; readonly graceMs: number };
   readonly archive: { readonly directory: string } | { readonly attested: string };
   readonly routeHook: HookConfig | null;
 }
@@ -255,7 +255,13 @@ export const FileSchema = z
               })
               .prefault({}),
             decommission: z
-              .strictObject({ verify: verify.default('full'), soak: duration.default(7 * 86_400_000) })
+              .strictObject({
+                verify: verify.default('full'),
+                soak: duration.default(7 * 86_400_000),
+                grace: duration
+                  .default(5_000)
+                  .describe('between renaming the legacy relations and dropping them'),
+              })
               .prefault({}),
           })
           .prefault({}),

@@ -313,7 +313,11 @@ class Resolver {
         maxLagMs: writeCutover.maxLag,
         fenceTimeoutMs: writeCutover.fenceTimeout,
       },
-      decommission: { verify: decommission.verify, soakMs: decommission.soak },
+      decommission: {
+        verify: decommission.verify,
+        soakMs: decommission.soak,
+        graceMs: decommission.grace,
+      },
       archive:
         typeof migration.archive === 'string'
           ? { directory: path.resolve(this.environment.directory, migration.archive) }

@@ -421,6 +421,8 @@ export interface CaptureStatus {
   /** Log kept because of it, bytes; null where unknown. */
   readonly retainedBytes: number | null;
   readonly isLost: boolean;
+  /** How what is captured was changed behind dbps's back: from then on changes may be missing for good. Absent: it was not. */
+  readonly altered?: string;
   readonly identity: Readonly<Record<string, string>>;
 }
 
@@ -607,6 +609,11 @@ export interface Checksum {
   ): Promise<readonly ComparedRow[]>;
   /** SQL of this engine that makes this side's row equal to `values` (null: delete it). */
   repairSql(map: RelationMap, key: Key, values: readonly (string | null)[] | null, side: Side): string;
+  /**
+   * Values of the columns that more than one row holds, at most `limit`. For unique keys that are not checked row by row while changes are applied;
+   * absent where the engine has no such keys.
+   */
+  duplicates?(key: DuplicateQuery, limit: number, signal?: AbortSignal): Promise<readonly Key[]>;
   orphans(reference: OrphanQuery, limit: number, signal?: AbortSignal): Promise<OrphanResult>;
   sequences(ids: readonly RelationId[], signal?: AbortSignal): Promise<readonly SequenceState[]>;
 }
@@ -654,6 +661,13 @@ export interface OrphanQuery {
   readonly childColumns: readonly string[];
   readonly parent: RelationId;
   readonly parentColumns: readonly string[];
+}
+
+export interface DuplicateQuery {
+  readonly relation: RelationId;
+  readonly columns: readonly string[];
+  /** Two rows without a value are two rows of the same value. */
+  readonly nullsNotDistinct: boolean;
 }
 
 export interface OrphanResult {

@@ -14,6 +14,7 @@ import { planCurrent } from './guards/plan-current.js';
 import { preflightClean } from './guards/preflight-clean.js';
 import { sequenceHeadroom } from './guards/sequence-headroom.js';
 import { soakElapsed } from './guards/soak-elapsed.js';
+import { uniqueKeysHold } from './guards/unique-keys-hold.js';
 import { targetEmpty } from './guards/target-empty.js';
 import { verified } from './guards/verified.js';
 import { walBudget } from './guards/wal-budget.js';
@@ -53,6 +54,7 @@ import { verifyCopy } from './steps/verify-copy.js';
 
 const GUARDS: readonly Guard[] = [
   fenceable,
+  uniqueKeysHold,
   fenceObserved,
   noRogueWrites,
   noStayingDependants,

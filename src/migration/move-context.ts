@@ -38,8 +38,8 @@ export interface MoveSettings {
   readonly decommission: {
     readonly verify: VerifyMode;
     readonly soakMs: number;
-    /** Between renaming and dropping the legacy relations. Default 5 000. */
-    readonly graceMs?: number;
+    /** Between renaming and dropping the legacy relations. */
+    readonly graceMs: number;
   };
   readonly archive: { readonly directory: string } | { readonly attested: string };
 }

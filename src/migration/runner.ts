@@ -10,7 +10,7 @@ import type { MoveEnvironment } from './move-environment.js';
 import type { TransitionResult } from './orchestrator.js';
 import { readWish, writeOutcome, type Wish } from './requests.js';
 import { ServiceRunner } from './service-runner.js';
-import { assessStreams, watchLog, watchSchema, type Trouble } from './service-watch.js';
+import { assessStreams, watchCapture, watchLog, watchSchema, type Trouble } from './service-watch.js';
 
 export interface RunOptions {
   readonly store: StateStore;
@@ -196,7 +196,8 @@ class Session {
         const log = await watchLog(context);
         if (log !== null) return log;
       } else if (this.#blockedBy?.what === 'log') return this.#blockedBy;
-      if (this.#due('schema', SCHEMA_EVERY_MS)) return await watchSchema(context);
+      if (this.#due('schema', SCHEMA_EVERY_MS))
+        return (await watchCapture(context)) ?? (await watchSchema(context));
       return this.#blockedBy?.what === 'schema' ? this.#blockedBy : null;
     } catch (error) {
       // Not being able to look is no trouble of the service's; the streams say so if they are cut off too.

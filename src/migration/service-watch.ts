@@ -2,6 +2,7 @@
  * What a long-lived runner looks at between requests. Reading and judging only: what it finds blocks the service with a reason that says what
  * to do, and unblocks it when it has passed.
  */
+import { alteredRemedy, findAlteredCaptures } from './capture.js';
 import type { MoveContext } from './move-context.js';
 import { describeShapeChanges, findShapeChanges, shapeRemedy } from './shape.js';
 import type { GuardContext, ReplicationStatus } from './step-context.js';
@@ -26,6 +27,11 @@ export async function watchLog(context: GuardContext | MoveContext): Promise<Tro
   const [first] = await overBudget(context);
   if (first === undefined) return null;
   return { what: 'log', reason: describeRetained(first, context.settings.walBudgetBytes) };
+}
+
+export async function watchCapture(context: GuardContext): Promise<Trouble | null> {
+  const [first] = await findAlteredCaptures(context);
+  return first === undefined ? null : { what: 'schema', reason: `${first}; ${alteredRemedy(context)}` };
 }
 
 export async function watchSchema(context: GuardContext): Promise<Trouble | null> {

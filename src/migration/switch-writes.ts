@@ -94,10 +94,13 @@ async function switchPrepared(
   });
   try {
     await at('held');
-    const [shapeBehindLocks, drainMs] = await Promise.all([
+    const [shapeBehindLocks, drainMs, capture] = await Promise.all([
       held.fingerprint(),
       passBarrier(context, sides, budgetMs),
+      // Altering what is published waits for the same locks: what is so now stays so.
+      sides.from.changes.status({ service: owner.service, direction: sides.direction }),
     ]);
+    if (capture?.altered !== undefined) throw captureAltered(capture.altered);
     if (shapeBehindLocks !== prepared.shape) throw shapeChanged(context);
     await at('drained');
     // Nothing more can arrive: stopping, comparing and moving the sequences on need not wait for each other.
@@ -181,6 +184,14 @@ async function expectedShape(context: StepContext, sides: Sides): Promise<string
   const expected = expectedFingerprint(sides.fromOwner === 'legacy' ? 'legacy' : 'target', shapes, context);
   if (expected !== null) return expected;
   return fingerprint(await sides.from.introspector.readRelations(sides.fromRelations), sides.fromRelations);
+}
+
+function captureAltered(what: string): RefusedError {
+  return new RefusedError({
+    code: 'DBPS_E316',
+    message: `${what}: changes may be missing on the other side`,
+    hint: 'go one phase back and forward again: capture begins anew, and the relations are copied again',
+  });
 }
 
 function shapeChanged(context: StepContext): RefusedError {

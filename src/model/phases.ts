@@ -75,6 +75,7 @@ export const TRANSITIONS = [
       'no-long-transactions',
       'reverse-capture-alive',
       'sequence-headroom',
+      'unique-keys-hold',
       'fenceable',
     ],
     steps: [
@@ -151,6 +152,7 @@ export const TRANSITIONS = [
       'forward-capture-alive',
       'no-long-transactions',
       'sequence-headroom',
+      'unique-keys-hold',
     ],
     steps: ['switch-writes-back', 'open-legacy', 'publish-owner', 'resume-forward', 'attach-crossing-keys'],
     confirmation: 'reversible',
@@ -166,6 +168,7 @@ export const TRANSITIONS = [
       'forward-capture-alive',
       'no-long-transactions',
       'sequence-headroom',
+      'unique-keys-hold',
     ],
     steps: ['switch-writes-back', 'open-legacy', 'publish-owner', 'resume-forward', 'attach-crossing-keys'],
     confirmation: 'reversible',

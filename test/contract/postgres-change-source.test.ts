@@ -226,6 +226,31 @@ test('H9: a slot that is older than its publication, or was lost, is never quiet
   expect(slots).toHaveLength(0);
 });
 
+test.for([
+  ['ALTER PUBLICATION p DROP TABLE t', 'no longer holds public.t'],
+  // Nothing is missing to look at, and everything in between is.
+  ['ALTER PUBLICATION p DROP TABLE t; ALTER PUBLICATION p ADD TABLE t', 'holds public.t anew'],
+  ["ALTER PUBLICATION p SET (publish = 'insert')", 'no longer publishes every kind of change'],
+  ['ALTER PUBLICATION p ADD TABLE other', 'holds public.other too'],
+  [
+    'ALTER TABLE t RENAME TO old; CREATE TABLE t (id int PRIMARY KEY); ALTER TABLE old RENAME TO gone',
+    'no longer holds public.t and holds public.gone too',
+  ],
+  ['DROP PUBLICATION p', 'is gone'],
+] as const)('H5: what is published was altered, so a start is refused: %s', async ([ddl, what]) => {
+  const source = await openSource(
+    'CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE other (id int PRIMARY KEY)',
+  );
+  const maps = [await mapOf(source.sql, 'public.t')];
+  const capture = await source.prepare(maps);
+  expect(await source.database.changes.status(STREAM)).not.toHaveProperty('altered');
+  await source.sql.query('VACUUM FULL t');
+  expect(await source.database.changes.status(STREAM)).not.toHaveProperty('altered');
+  await source.sql.query(ddl.replaceAll('PUBLICATION p', `PUBLICATION ${source.slot}`));
+  expect((await source.database.changes.status(STREAM))?.altered).toContain(what);
+  await expect(source.stream(maps, capture)).rejects.toMatchObject({ family: 'refused' });
+});
+
 test('H6: a start below what was confirmed is refused, and so is another source', async () => {
   const source = await openSource('CREATE TABLE t (id int PRIMARY KEY)');
   const maps = [await mapOf(source.sql, 'public.t')];

@@ -158,7 +158,8 @@ export class KillWalk {
       );
       return word.killedAt;
     }
-    expect(word, `${wish.kind}, after ${seen.at(-1) ?? 'nothing'}`).toMatchObject({ ok: true });
+    if (word?.ok !== true)
+      throw new Error(`${wish.kind}, after ${seen.at(-1) ?? 'nothing'}: ${JSON.stringify(word)}`);
     return null;
   }
 

@@ -16,7 +16,7 @@ export const TEST_SETTINGS: MoveSettings = {
   throttleMaxLagMs: 5_000,
   readCutover: { verify: 'full', maxLagMs: 2_000 },
   writeCutover: { verify: 'changed', maxLagMs: 1_000, fenceTimeoutMs: 20_000 },
-  decommission: { verify: 'full', soakMs: 0 },
+  decommission: { verify: 'full', soakMs: 0, graceMs: 200 },
   archive: { attested: 'test' },
 };
 

@@ -28,6 +28,7 @@ import { PUBLISHED_TABLES } from './postgres-control.js';
 import { described } from './postgres-errors.js';
 import { hasSameMembers, LogRelations, readTree, type TreeRow } from './postgres-log-relations.js';
 import { parseLsn } from './postgres-lsn.js';
+import { describeAlteration, readMembers, type Members } from './postgres-publication.js';
 import { quoteIdentifier, quoteLiteral, quoteRelation } from './postgres-sql.js';
 import { watchTransactions } from './postgres-transaction-watch.js';
 
@@ -36,6 +37,8 @@ interface CaptureMark {
   readonly dbps: 1;
   readonly nonce: string;
   readonly slot: 'none' | 'made' | 'leaving';
+  /** What it published when it was made; absent in a capture that an older dbps began. */
+  readonly members?: Members;
 }
 
 interface SlotRow {
@@ -69,6 +72,7 @@ export class PostgresCaptureObserver implements CaptureObserver {
       confirmed: slot?.confirmed ?? '0/0',
       retainedBytes: slot?.retained == null ? null : Number(slot.retained),
       isLost: slot === null || slot.wal_status === 'lost' || slot.confirmed === null,
+      ...(await this.readAlteration(name, mark)),
       identity: {
         system: server?.system ?? '',
         timeline: server?.timeline ?? '',
@@ -101,6 +105,14 @@ export class PostgresCaptureObserver implements CaptureObserver {
       [name],
     );
     return rows[0] ?? null;
+  }
+
+  /** Empty when the publication is as it was made. */
+  protected async readAlteration(name: string, mark: CaptureMark | null): Promise<{ altered?: string }> {
+    if (mark === null) return { altered: `publication ${name} is gone` };
+    if (mark.members === undefined) return {};
+    const what = describeAlteration(mark.members, await this.pool.use((client) => readMembers(client, name)));
+    return what === null ? {} : { altered: `publication ${name} ${what}` };
   }
 
   protected async readMark(name: string): Promise<CaptureMark | null> {
@@ -149,10 +161,13 @@ export class PostgresChangeSource extends PostgresCaptureObserver implements Cha
     const nonce = mark?.nonce ?? randomBytes(8).toString('hex');
     if (mark === null) await this.#createPublication(name, published, nonce, owner);
     else await this.#assertMembers(name, published);
+    const made = await this.readMark(name);
+    const { altered } = await this.readAlteration(name, made);
+    if (made === null || altered !== undefined) throw strayed(name, altered ?? 'its publication is gone');
 
     const created = slot === null;
     const start = slot?.confirmed ?? (await this.#createSlot(name, signal));
-    if (mark?.slot !== 'made') await this.#comment(name, { dbps: 1, nonce, slot: 'made' }, owner);
+    if (mark?.slot !== 'made') await this.#comment(name, { ...made, slot: 'made' }, owner);
     return { start, created, identity: { ...(await this.#identify()), slot: name, nonce } };
   }
 
@@ -168,11 +183,8 @@ export class PostgresChangeSource extends PostgresCaptureObserver implements Cha
     if (slot.wal_status === 'lost' || slot.confirmed === null)
       throw strayed(name, 'the server has given up its log');
 
-    const identity = {
-      ...(await this.#identify()),
-      slot: name,
-      nonce: (await this.readMark(name))?.nonce ?? '',
-    };
+    const mark = await this.readMark(name);
+    const identity = { ...(await this.#identify()), slot: name, nonce: mark?.nonce ?? '' };
     for (const [what, now] of Object.entries(identity)) {
       const then = checkpoint.source[what];
       if (then !== now)
@@ -182,6 +194,9 @@ export class PostgresChangeSource extends PostgresCaptureObserver implements Cha
           hint: `copy ${stream.service} again, or verify it in full`,
         });
     }
+    // What happened while a relation was not published is nowhere to be read.
+    const { altered } = await this.readAlteration(name, mark);
+    if (altered !== undefined) throw strayed(name, altered);
     if (slot.active_pid !== null) await this.#evict(name, slot.active_pid);
 
     const relations = new LogRelations(this.pool, options.maps);
@@ -240,7 +255,8 @@ export class PostgresChangeSource extends PostgresCaptureObserver implements Cha
         `CREATE PUBLICATION ${quoteIdentifier(name)} FOR TABLE ${tables.map((table) => `ONLY ${quoteRelation(table)}`).join(', ')}
            WITH (publish = 'insert, update, delete, truncate', publish_via_partition_root = false)`,
       );
-      await client.query(commentSql(name, { dbps: 1, nonce, slot: 'none' }));
+      const members = await readMembers(client, name);
+      await client.query(commentSql(name, { dbps: 1, nonce, slot: 'none', members }));
     });
   }
 

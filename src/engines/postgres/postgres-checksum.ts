@@ -14,6 +14,7 @@ import type {
   Key,
   MethodOptions,
   OpenOptions,
+  DuplicateQuery,
   OrphanQuery,
   OrphanResult,
   RangeHash,
@@ -184,6 +185,21 @@ export class PostgresChecksum implements Checksum {
       `INSERT INTO ${relation} (${names(columns)}) OVERRIDING SYSTEM VALUE VALUES (${literals.join(', ')})` +
       ` ON CONFLICT (${names(keyColumns)}) DO ${action};`
     );
+  }
+
+  async duplicates(key: DuplicateQuery, limit: number, signal?: AbortSignal): Promise<readonly Key[]> {
+    return this.#sessions.use(async (client) => {
+      const columns = key.columns.map(quoteIdentifier);
+      const present = key.nullsNotDistinct
+        ? ''
+        : `WHERE ${columns.map((column) => `${column} IS NOT NULL`).join(' AND ')}`;
+      const { rows } = await client.query<string[]>({
+        text: `SELECT ${columns.map((column) => `${column}::text`).join(', ')} FROM ${quoteRelation(key.relation)} ${present}
+               GROUP BY ${columns.join(', ')} HAVING count(*) > 1 LIMIT ${Math.trunc(limit)}`,
+        rowMode: 'array',
+      });
+      return rows;
+    }, signal);
   }
 
   async orphans(reference: OrphanQuery, limit: number, signal?: AbortSignal): Promise<OrphanResult> {

@@ -14,9 +14,11 @@ function captureAlive(direction: Direction): Guard {
           ? `${direction} capture is not there`
           : status.isLost
             ? `the log that slot ${status.identity['slot'] ?? ''} needs is gone`
-            : replication?.error != null
-              ? `${direction} replication has stopped: ${replication.error.message}`
-              : null;
+            : status.altered !== undefined
+              ? `${status.altered}: changes may be missing`
+              : replication?.error != null
+                ? `${direction} replication has stopped: ${replication.error.message}`
+                : null;
       if (problem === null) return { outcome: 'ok', detail: `${direction} capture is alive` };
       return {
         outcome: 'refused',

@@ -1,4 +1,5 @@
-import { RefusedError } from '../../model/errors.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { InterruptedError, RefusedError } from '../../model/errors.js';
 import { copyService } from '../copier.js';
 import { findShapeChanges } from '../shape.js';
 import type { Step, StepContext } from '../step-context.js';
@@ -7,6 +8,7 @@ import { emptyTargetOf } from './empty-target.js';
 
 /** How often the copy asks how much log is kept and whether the schema is still the same, at most. */
 const LOOK_EVERY_MS = 5_000;
+const THROTTLE_POLL_MS = 200;
 
 /** Chunk by chunk, while changes are received and kept; what was copied before a crash stays copied. */
 export const copy: Step = {
@@ -23,6 +25,7 @@ export const copy: Step = {
     let lookedAt = context.now();
     const outcome = await copyService(context, {
       mayContinue: async () => {
+        await waitForStream(context);
         if (context.now() - lookedAt < LOOK_EVERY_MS) return;
         lookedAt = context.now();
         await assertWithinWalBudget(context);
@@ -40,6 +43,36 @@ export const copy: Step = {
   },
   undo: emptyTargetOf,
 };
+
+/**
+ * `migration.throttle.maxLag`: while the stream beside it is that far behind, the copy leaves the databases to the stream. A chunk that has begun is
+ * finished.
+ */
+async function waitForStream(context: StepContext): Promise<void> {
+  const limit = context.settings.throttleMaxLagMs;
+  let isSaid = false;
+  for (;;) {
+    assertAlive(context);
+    const { lagMs } = context.forward.status();
+    if (lagMs === null || lagMs <= limit) return;
+    if (!isSaid) {
+      isSaid = true;
+      context.emit({
+        type: 'waiting',
+        service: context.service.name,
+        for: 'throttle',
+        detail: `the stream is ${Math.round(lagMs)} ms behind, the copy rests until it is within ${limit} ms`,
+      });
+    }
+    await assertWithinWalBudget(context);
+    await sleep(THROTTLE_POLL_MS, undefined, { signal: context.signal }).catch(() => undefined);
+    if (context.signal.aborted)
+      throw new InterruptedError({
+        code: 'DBPS_E501',
+        message: 'stopped while the copy waited for the stream',
+      });
+  }
+}
 
 /** A stream that has ended by itself would let the log pile up behind the copy's back. */
 function assertAlive(context: StepContext): void {

@@ -2,9 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { InterruptedError } from '../../model/errors.js';
 import type { Step } from '../step-context.js';
 
-/** Between renaming and dropping: long enough for an error in some application to be seen; may be interrupted and run again. */
-const DEFAULT_GRACE_MS = 5_000;
-
+/** After a grace, long enough for an error in some application to be seen; may be interrupted and run again. */
 export const dropLegacy: Step = {
   name: 'drop-legacy',
   describe: async (context) => [
@@ -22,7 +20,7 @@ export const dropLegacy: Step = {
   do: async (context) => {
     const retired = await context.legacy.retirement.retired(context.service.name);
     const last = Math.max(...retired.map(({ at }) => Date.parse(at)));
-    const graceMs = context.settings.decommission.graceMs ?? DEFAULT_GRACE_MS;
+    const graceMs = context.settings.decommission.graceMs;
     // The server's clock may be ahead of ours: never wait longer than the grace itself.
     const waitMs = Math.min(graceMs, last + graceMs - context.now());
     if (waitMs > 0) {

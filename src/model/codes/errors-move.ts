@@ -58,6 +58,13 @@ export const MOVE_ERRORS = {
     example: 'reverse-capture-alive: the slot dbps_orders_1f3a_rev is gone',
     fix: 'dbps status <service> names the slot. A lost one cannot be replaced in place: abort and copy again.',
   },
+  DBPS_E349: {
+    title: 'a unique key does not hold',
+    meaning:
+      'A DEFERRABLE unique key is checked by a trigger, which does not fire for rows that dbps applies as a replica. On the side that is about to take the writes several rows have the same value.',
+    example: 'public.slots has (position) = (3) more than once, against slots_position_key',
+    fix: 'dbps verify <service> --mode full shows which row is wrong and writes the SQL that mends it.',
+  },
   DBPS_E317: {
     title: 'a sequence has no room',
     meaning:

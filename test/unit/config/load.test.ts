@@ -72,7 +72,7 @@ test('the example of the documentation is read, with defaults, units and places'
     walBudgetBytes: 512 * 1024 ** 2,
     chunkRows: 50_000,
     writeCutover: { verify: 'changed', maxLagMs: 500, fenceTimeoutMs: 3000 },
-    decommission: { verify: 'full', soakMs: 7 * 86_400_000 },
+    decommission: { verify: 'full', soakMs: 7 * 86_400_000, graceMs: 5_000 },
     archive: { directory: path.join(directory, 'dbps/archive') },
     routeHook: { kind: 'command', timeoutMs: 2000, onFailure: 'block' },
   });
