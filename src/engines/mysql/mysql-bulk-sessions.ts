@@ -1,8 +1,31 @@
-/** Sessions for long reads: opened when needed, kept for the next piece of work, ended together with their statement when one is interrupted. */
+/** Sessions for long reads and bulk writes: opened when needed, kept for the next piece of work, ended together with their statement when one is interrupted. */
 import type mysql from 'mysql2/promise';
 import type { ConnectionTarget } from '../../model/connection-target.js';
 import { openMysqlSession, queryable, type MysqlSessionOptions } from './mysql-connection.js';
 import { flavorOf, type MysqlFlavor } from './mysql-flavor.js';
+
+/** A slow other side must not cost the connection. */
+const PATIENT = [
+  'SET SESSION net_write_timeout = 3600',
+  'SET SESSION net_read_timeout = 3600',
+  'SET SESSION wait_timeout = 28800',
+] as const;
+
+/**
+ * For writing rows as they are: dates that legacy was allowed to store, zero in AUTO_INCREMENT columns, rows before those that they refer
+ * to. What does not fit is an error. READ COMMITTED: a delete that finds nothing locks nothing.
+ */
+export const WRITING = [
+  "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION'",
+  'SET SESSION foreign_key_checks = 0',
+  'SET SESSION unique_checks = 1',
+  'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
+] as const;
+
+export interface BulkOptions extends MysqlSessionOptions {
+  /** Run once on each new session. */
+  readonly settings?: readonly string[];
+}
 
 export interface BulkSession {
   readonly connection: mysql.Connection;
@@ -19,15 +42,14 @@ export class BulkSessions {
 
   constructor(
     readonly target: ConnectionTarget,
-    readonly options: MysqlSessionOptions,
+    readonly options: BulkOptions,
   ) {}
 
   /** One piece of work on one session; an abort ends the statement on the server too. */
   async use<T>(work: (session: BulkSession) => Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();
-    if (this.#isClosed) throw new Error('the database handle was closed');
-    const session = this.#idle.pop() ?? (await this.#open());
-    const abort = () => void this.#interrupt(session, signal?.reason);
+    const session = await this.acquire();
+    const abort = () => void this.interrupt(session, signal?.reason);
     try {
       const result = await new Promise<T>((resolve, reject) => {
         this.#used.set(session, reject);
@@ -35,9 +57,7 @@ export class BulkSessions {
         signal?.throwIfAborted();
         work(session).then(resolve, reject);
       });
-      this.#used.delete(session);
-      if (this.#isClosed) session.connection.destroy();
-      else this.#idle.push(session);
+      this.release(session);
       return result;
     } catch (error) {
       this.#used.delete(session);
@@ -48,23 +68,25 @@ export class BulkSessions {
     }
   }
 
-  async #open(): Promise<BulkSession> {
-    const connection = await openMysqlSession(this.target, this.options);
-    try {
-      const [row] = await queryable(connection).query({ sql: 'SELECT version() AS version' });
-      const flavor = flavorOf(row?.['version'] ?? '');
-      // Limits that an administrator sets for applications must not cut a long read short.
-      await connection.query(flavor.bulkSettings);
-      return { connection, flavor, rows: (sql, values) => readRows(connection, sql, values) };
-    } catch (error) {
-      connection.destroy();
-      throw error;
-    }
+  /** For work whose end somebody else tells, by `release` or `interrupt`. */
+  async acquire(): Promise<BulkSession> {
+    if (this.#isClosed) throw new Error('the database handle was closed');
+    const session = this.#idle.pop() ?? (await openBulkSession(this.target, this.options));
+    this.#used.set(session, () => undefined);
+    return session;
+  }
+
+  release(session: BulkSession): void {
+    if (!this.#used.delete(session)) return;
+    if (this.#isClosed) session.connection.destroy();
+    else this.#idle.push(session);
   }
 
   /** The server goes on with a statement whose client has gone, until it has something to send. */
-  async #interrupt(session: BulkSession, reason: unknown): Promise<void> {
+  async interrupt(session: BulkSession, reason: unknown): Promise<void> {
     const fail = this.#used.get(session);
+    if (fail === undefined) return;
+    this.#used.delete(session);
     const id = session.connection.threadId;
     session.connection.destroy();
     fail?.(reason);
@@ -77,8 +99,23 @@ export class BulkSessions {
   async close(): Promise<void> {
     this.#isClosed = true;
     const closed = new Error('the database handle was closed');
-    await Promise.all([...this.#used.keys()].map((session) => this.#interrupt(session, closed)));
+    await Promise.all([...this.#used.keys()].map((session) => this.interrupt(session, closed)));
     await Promise.all(this.#idle.splice(0).map(({ connection }) => connection.end()));
+  }
+}
+
+export async function openBulkSession(target: ConnectionTarget, options: BulkOptions): Promise<BulkSession> {
+  const connection = await openMysqlSession(target, options);
+  try {
+    const [row] = await queryable(connection).query({ sql: 'SELECT version() AS version' });
+    const flavor = flavorOf(row?.['version'] ?? '');
+    // Limits that an administrator sets for applications must not cut long work short.
+    await connection.query(flavor.bulkSettings);
+    for (const sql of [...PATIENT, ...(options.settings ?? [])]) await connection.query(sql);
+    return { connection, flavor, rows: (sql, values) => readRows(connection, sql, values) };
+  } catch (error) {
+    connection.destroy();
+    throw error;
   }
 }
 

@@ -15,6 +15,7 @@ import type {
   RelationMap,
   StreamIdentity,
 } from '../engine.js';
+import { readChangedKeys } from './mysql-key-set.js';
 import { lockMysqlEpoch, queryable, type MysqlPool } from './mysql-connection.js';
 
 const TABLES = [
@@ -24,7 +25,7 @@ const TABLES = [
   // mark rises with every transaction, so that each begins with a change of this row even when no position moves.
   `CREATE TABLE IF NOT EXISTS dbps.checkpoint (
      service varchar(63) NOT NULL, direction varchar(7) NOT NULL, epoch bigint NOT NULL, applied text NOT NULL, received text NOT NULL,
-     source json NOT NULL, mark bigint NOT NULL DEFAULT 0, updated_at datetime(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+     source json NOT NULL, mark bigint NOT NULL DEFAULT 0, heal_position text, updated_at datetime(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
      PRIMARY KEY (service, direction)) ENGINE=InnoDB`,
   `CREATE TABLE IF NOT EXISTS dbps.barrier (
      service varchar(63) NOT NULL, nonce varchar(64) NOT NULL, at datetime(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
@@ -37,11 +38,13 @@ const TABLES = [
   `CREATE TABLE IF NOT EXISTS dbps.heal_key (
      service varchar(63) NOT NULL, relation varchar(255) NOT NULL, digest binary(32) NOT NULL, \`key\` longtext NOT NULL,
      PRIMARY KEY (service, relation, digest)) ENGINE=InnoDB`,
+  // One row a batch and relation, appended: remembering what changed costs next to nothing beside applying it.
   `CREATE TABLE IF NOT EXISTS dbps.changed_key (
-     service varchar(63) NOT NULL, direction varchar(7) NOT NULL, relation varchar(255) NOT NULL, digest binary(32) NOT NULL,
-     \`key\` longtext NOT NULL, generation bigint NOT NULL, PRIMARY KEY (service, direction, relation, digest)) ENGINE=InnoDB`,
+     generation bigint NOT NULL AUTO_INCREMENT PRIMARY KEY, service varchar(63) NOT NULL, direction varchar(7) NOT NULL,
+     relation varchar(255) NOT NULL, size int NOT NULL, \`keys\` longtext NOT NULL,
+     KEY taken (service, direction, relation, generation)) ENGINE=InnoDB`,
   `CREATE TABLE IF NOT EXISTS dbps.spool (
-     service varchar(63) NOT NULL, direction varchar(7) NOT NULL, seq bigint NOT NULL, end_position text NOT NULL,
+     service varchar(63) NOT NULL, direction varchar(7) NOT NULL, seq bigint NOT NULL, end_position text,
      payload longblob NOT NULL, PRIMARY KEY (service, direction, seq)) ENGINE=InnoDB`,
   `CREATE TABLE IF NOT EXISTS dbps.route (
      service varchar(63) PRIMARY KEY, owner varchar(7) NOT NULL, read_share int NOT NULL DEFAULT 0, read_relations json NOT NULL,
@@ -195,7 +198,7 @@ export class MysqlControl implements Control {
     if (!(await this.isInstalled())) return { heal: 0, changed: 0 };
     const [row] = await this.pool.query(
       `SELECT (SELECT count(*) FROM dbps.heal_key WHERE service = ?) AS heal,
-              (SELECT count(*) FROM dbps.changed_key WHERE service = ? AND direction = ?) AS changed`,
+              (SELECT coalesce(sum(size), 0) FROM dbps.changed_key WHERE service = ? AND direction = ?) AS changed`,
       [service, service, direction],
     );
     return { heal: Number(row?.['heal'] ?? 0), changed: Number(row?.['changed'] ?? 0) };
@@ -203,12 +206,7 @@ export class MysqlControl implements Control {
 
   async readChangedKeys(stream: StreamIdentity, map: RelationMap, limit: number): Promise<readonly Key[]> {
     if (!(await this.isInstalled())) return [];
-    const rows = await this.pool.query(
-      `SELECT \`key\` FROM dbps.changed_key WHERE service = ? AND direction = ? AND relation = ?
-        ORDER BY generation LIMIT ${Math.trunc(limit)}`,
-      [stream.service, stream.direction, map.source],
-    );
-    return rows.map((row) => JSON.parse(String(row['key'])) as Key);
+    return (await readChangedKeys(this.pool, stream, map, limit)).keys;
   }
 
   /** DDL of this dialect commits by itself, so two first commands are kept apart by a named lock of one session. */

@@ -152,6 +152,12 @@ export function readSql(type: string, column: string): string {
   }
 }
 
+/** An expression whose bytes, as the server sends them, LOAD DATA puts into a column of the same kind (mysql-load-file.ts). */
+export function loadSql(type: string, column: string): string {
+  const { kind } = mysqlType(type);
+  return kind === 'float' || kind === 'double' ? `(${column} + 0e0)` : column;
+}
+
 /** What is left to do to the server's text; null: nothing. */
 export function fromServer(type: string): ((text: string) => string) | null {
   const { kind } = mysqlType(type);
@@ -164,30 +170,36 @@ const numberText = (value: number): string => String(value);
 // ---------------------------------------------------------------- writing
 
 /**
- * A literal that means the value of a canonical text, as an operand and as a value of a column of that type. Comparable literals keep the
- * index in use: they are coercible, and never of another type than the column.
+ * Makes literals that mean the value of a canonical text, as an operand and as a value of a column of that type. Comparable literals keep
+ * the index in use: they are coercible, and never of another type than the column.
  */
-export function literal(type: string, value: string): string {
+export function literalOf(type: string): (value: string) => string {
   const { kind } = mysqlType(type);
   switch (kind) {
     case 'integer':
     case 'decimal':
-      return numeric(type, value, /^-?\d+(?:\.\d+)?$/);
+      return (value) => shaped(type, value, /^-?\d+(?:\.\d+)?$/);
     case 'float':
     case 'double':
       // Without an exponent it would be a DECIMAL.
-      return numeric(type, value, /^-?\d+(?:\.\d+)?(?:e[+-]?\d+)?$/).replace(/^[^e]*$/, '$&e0');
+      return (value) => shaped(type, value, /^-?\d+(?:\.\d+)?(?:e[+-]?\d+)?$/).replace(/^[^e]*$/, '$&e0');
     case 'bit':
-      return BigInt(`0b${numeric(type, value, /^[01]+$/)}`).toString();
+      return (value) => BigInt(`0b${shaped(type, value, /^[01]+$/)}`).toString();
     case 'binary':
     case 'geometry':
-      return `x'${numeric(type, value, /^\\x(?:[0-9a-f]{2})*$/).slice(2)}'`;
-    case 'enum':
+      return (value) => `x'${shaped(type, value, /^\\x(?:[0-9a-f]{2})*$/).slice(2)}'`;
+    case 'enum': {
+      const isLabel = typeLabels(type).includes('');
       // The error value has a number and no label. Only sessions that are not strict may write it.
-      return value === '' && !typeLabels(type).includes('') ? '0' : textLiteral(value);
+      return (value) => (value === '' && !isLabel ? '0' : textLiteral(value));
+    }
     default:
-      return textLiteral(value);
+      return textLiteral;
   }
+}
+
+export function literal(type: string, value: string): string {
+  return literalOf(type)(value);
 }
 
 /** An expression that makes the column's value of canonical text in `operand` (a variable, a parameter); null: the text itself will do. */
@@ -204,7 +216,7 @@ export function writeSql(type: string, operand: string): string | null {
   }
 }
 
-function numeric(type: string, value: string, shape: RegExp): string {
+function shaped(type: string, value: string, shape: RegExp): string {
   if (!shape.test(value))
     throw new InternalError({
       code: 'DBPS_E901',

@@ -18,10 +18,10 @@ import { lockEpoch, openSession } from './postgres-connection.js';
 import { describeError } from './postgres-errors.js';
 import { BULK_SETTINGS } from './postgres-copy-sessions.js';
 import type { ChangedKeys, HealKeys } from './postgres-key-set.js';
-import { BatchWriter } from './postgres-sink-batch.js';
-import { keyPlaces } from './postgres-sink-merge.js';
+import { BatchWriter, type Certainty } from '../change-batch.js';
+import { keyPlaces } from '../merge-window.js';
 import { readTargetTable, type TargetTable } from './postgres-sink-table.js';
-import { WindowWriter, type Certainty } from './postgres-sink-window.js';
+import { WindowWriter } from './postgres-sink-window.js';
 
 export interface ApplierOptions {
   readonly target: ConnectionTarget;

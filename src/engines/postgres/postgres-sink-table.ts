@@ -8,7 +8,7 @@ import type pg from 'pg';
 import { RefusedError } from '../../model/errors.js';
 import { parseRelationId, relationId, type RelationId } from '../../model/relation-id.js';
 import { UNCHANGED, type RelationMap, type Value } from '../engine.js';
-import { keyPlaces } from './postgres-sink-merge.js';
+import { keyPlaces } from '../merge-window.js';
 import { quoteIdentifier, quoteRelation } from './postgres-sql.js';
 
 interface TargetColumn {

@@ -5,8 +5,9 @@
 import pg from 'pg';
 import { RefusedError } from '../../model/errors.js';
 import { UNCHANGED, type Change, type Key, type RelationMap, type Value } from '../engine.js';
+import type { Certainty, ChangeWriter } from '../change-batch.js';
+import { MergeWindow, type NetRelation } from '../merge-window.js';
 import { arrayLiteral } from './postgres-array-literal.js';
-import { MergeWindow, type NetRelation } from './postgres-sink-merge.js';
 import {
   clearIdentitySql,
   deleteSql,
@@ -20,20 +21,10 @@ import {
 } from './postgres-sink-table.js';
 import { quoteRelation } from './postgres-sql.js';
 
-/** What is known of the rows that are there already. */
-export interface Certainty {
-  /** Every row is exact. */
-  readonly isConverged: boolean;
-  /** True: the row of this key is exactly what replay says, so that a miss is a loss. False: it may be newer or missing, and is fetched again. */
-  isExact(map: RelationMap, key: Key): boolean;
-  /** Puts keys into the heal set. */
-  heal(map: RelationMap, keys: readonly Key[]): Promise<void>;
-}
-
 const UNIQUE_VIOLATION = '23505';
 const EXCLUSION_VIOLATION = '23P01';
 
-export class WindowWriter {
+export class WindowWriter implements ChangeWriter {
   statements = 0;
   wasUnmerged = false;
   readonly #prepared = new Map<string, { name: string; text: string }>();

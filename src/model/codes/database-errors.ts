@@ -82,6 +82,13 @@ export const DATABASE_ERRORS = {
     example: 'the server has no test_decoding',
     fix: 'Install the contrib package of the server, or give a statement log: dbps analyze --log.',
   },
+  DBPS_E424: {
+    title: 'rows were refused while they were loaded',
+    meaning:
+      'MySQL’s LOAD DATA LOCAL goes on after a row that it cannot take: a key that is there already, a value that does not fit. dbps counts, and takes the whole chunk back.',
+    example: 'shop.orders did not take every row as it is (1 refused): Duplicate entry for key ‘PRIMARY’',
+    fix: 'Rows in the way: the target was not empty, dbps status says what it holds. Values that do not fit: the target’s columns differ from the plan, dbps plan diff shows how.',
+  },
   DBPS_E411: {
     title: 'logical decoding is off',
     meaning: 'Changes are captured from the server’s log, which needs wal_level = logical.',

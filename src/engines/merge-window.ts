@@ -5,7 +5,7 @@
  * `upsert`: a row that was inserted. UNCHANGED in it is a column that the log does not have (added since): its default.
  * `update`: a row that was there before; values stored out of line may be missing, and then it is never an upsert (H3).
  */
-import { UNCHANGED, type Change, type Key, type RelationMap, type Value } from '../engine.js';
+import { UNCHANGED, type Change, type Key, type RelationMap, type Value } from './engine.js';
 
 export type NetRow =
   | { readonly kind: 'upsert'; readonly values: readonly Value[] }

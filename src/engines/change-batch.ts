@@ -2,9 +2,26 @@
  * Cuts a batch into windows of net changes and writes them, with the keys of what changed (H15): old and new, each once a window. A
  * transaction of any size passes through in windows.
  */
-import type { Change, ChangeTransaction, Key, Position, RelationMap } from '../engine.js';
-import { canMerge, keyText, MergeWindow } from './postgres-sink-merge.js';
-import type { Certainty, WindowWriter } from './postgres-sink-window.js';
+import type { Change, ChangeTransaction, Key, Position, RelationMap } from './engine.js';
+import { canMerge, keyText, MergeWindow } from './merge-window.js';
+
+/** What is known of the rows that are there already. */
+export interface Certainty {
+  /** Every row is exact. */
+  readonly isConverged: boolean;
+  /** True: the row of this key is exactly what replay says, so that a miss is a loss. False: it may be newer or missing, and is fetched again. */
+  isExact(map: RelationMap, key: Key): boolean;
+  /** Puts keys into the heal set. */
+  heal(map: RelationMap, keys: readonly Key[]): Promise<void>;
+}
+
+/** An engine's way of writing changes, inside a transaction that somebody else has opened. */
+export interface ChangeWriter {
+  /** Net changes; where they collide, the window's changes one by one in source order. */
+  writeWindow(window: MergeWindow, certainty: Certainty): Promise<void>;
+  /** A key change or a TRUNCATE: what ends a window. */
+  writeSingle(change: Change, certainty: Certainty): Promise<void>;
+}
 
 /** Changes of one window; also the bound of what an unmerged retry repeats. */
 const WINDOW_CHANGES = 10_000;
@@ -17,7 +34,7 @@ export class BatchWriter {
   #keys: ChangedBatch;
 
   constructor(
-    readonly writer: WindowWriter,
+    readonly writer: ChangeWriter,
     readonly certainty: Certainty,
     readonly places: ReadonlyMap<RelationMap, readonly number[]>,
     readonly storeKeys: (map: RelationMap, keys: readonly Key[]) => Promise<void>,

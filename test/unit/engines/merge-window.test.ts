@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { UNCHANGED, type Change, type RelationMap, type Value } from '../../../src/engines/engine.js';
 import { arrayLiteral } from '../../../src/engines/postgres/postgres-array-literal.js';
-import { canMerge, keyText, MergeWindow } from '../../../src/engines/postgres/postgres-sink-merge.js';
+import { canMerge, keyText, MergeWindow } from '../../../src/engines/merge-window.js';
 
 const MAP: RelationMap = {
   source: 'public.t',
