@@ -23,13 +23,22 @@ export interface Migration {
   readonly source: string;
 }
 
+const PROLOGUE: Readonly<Record<EngineName, string>> = {
+  postgres: "  await run(knex, 'SET LOCAL check_function_bodies = off');",
+  // knex gives a migration one session; its pool's next user sets what it needs.
+  mysql: "  await run(knex, 'SET SESSION foreign_key_checks = 0');",
+};
+const EPILOGUE: Readonly<Record<EngineName, readonly string[]>> = {
+  postgres: [],
+  mysql: ["  await run(knex, 'SET SESSION foreign_key_checks = 1');"],
+};
+
 export function knexMigrations(
   engine: EngineName,
   statements: readonly StagedStatement[],
 ): readonly Migration[] {
   // Bodies may name what is made after them.
-  const prologue =
-    engine === 'postgres' ? ["  await run(knex, 'SET LOCAL check_function_bodies = off');"] : [];
+  const prologue = [PROLOGUE[engine]];
   return STAGES.flatMap(({ stage, title }, index) => {
     const own = statements.filter((statement) => statement.stage === stage);
     if (own.length === 0) return [];
@@ -46,7 +55,7 @@ export function knexMigrations(
 const run = (knex, sql) => knex.raw(sql.replaceAll('?', '\\\\?'));
 
 export async function up(knex) {
-${[...prologue, ...up].join('\n')}
+${[...prologue, ...up, ...EPILOGUE[engine]].join('\n')}
 }
 
 export async function down(knex) {

@@ -20,11 +20,20 @@ const PROLOGUE: Readonly<Record<EngineName, readonly string[]>> = {
     'SET LOCAL standard_conforming_strings = on;',
     'SET LOCAL search_path = pg_catalog;',
   ],
-  mysql: [],
+  mysql: ['SET NAMES utf8mb4;', 'SET SESSION foreign_key_checks = 0;'],
 };
-const EPILOGUE: Readonly<Record<EngineName, readonly string[]>> = { postgres: ['COMMIT;'], mysql: [] };
+const EPILOGUE: Readonly<Record<EngineName, readonly string[]>> = {
+  postgres: ['COMMIT;'],
+  mysql: ['SET SESSION foreign_key_checks = 1;'],
+};
 
 export const terminated = (sql: string): string => `${sql.trimEnd().replace(/;$/, '')};`;
+
+/** A body holds semicolons of its own, at which the command line client would cut it. */
+function scripted(engine: EngineName, sql: string): string {
+  if (engine !== 'mysql' || !/;\s*\S/.test(sql)) return terminated(sql);
+  return `DELIMITER ;;\n${sql.trimEnd()};;\nDELIMITER ;`;
+}
 
 export function schemaSql(engine: EngineName, statements: readonly StagedStatement[]): string {
   const lines: string[] = [...PROLOGUE[engine]];
@@ -33,7 +42,7 @@ export function schemaSql(engine: EngineName, statements: readonly StagedStateme
     if (own.length === 0) continue;
     lines.push('', `-- ${title}`);
     for (const { purpose, sql } of own)
-      lines.push('', `-- ${purpose.replaceAll(/\s+/g, ' ')}`, terminated(sql));
+      lines.push('', `-- ${purpose.replaceAll(/\s+/g, ' ')}`, scripted(engine, sql));
   }
   return [...lines, '', ...EPILOGUE[engine]].join('\n').trim();
 }

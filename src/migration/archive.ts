@@ -1,7 +1,8 @@
 /**
  * The legacy relations as files: for each, its rows as COPY text, compressed, and a manifest that names columns, rows and digests. Written
  * after the final barrier, when legacy equals the owner and nothing applies to it any more. `gunzip -c FILE | psql -c "COPY … FROM STDIN"`
- * brings one back. Streams from socket to disk: memory stays flat.
+ * brings one back; a file of format `tab-text` LOAD DATA does, with its default escapes (binary columns as \x and hex digits: `UNHEX(SUBSTR(@v, 3))`).
+ * Streams from socket to disk: memory stays flat.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
@@ -9,17 +10,18 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
-import type { Chunk, Database, RelationMap } from '../engines/engine.js';
+import type { Chunk, Database, RelationMap, Value } from '../engines/engine.js';
 import type { RelationId } from '../model/relation-id.js';
 import { RowDigest } from './row-digest.js';
 
-const FORMAT = 'postgres-text';
+/** A row a line, tabs between fields, backslashes before what would be mistaken: the engine's own text where it has one. */
+type ArchiveFormat = 'postgres-text' | 'tab-text';
 const MANIFEST = 'manifest.json';
 
 export interface ArchivedRelation {
   readonly relation: RelationId;
   readonly file: string;
-  readonly format: typeof FORMAT;
+  readonly format: ArchiveFormat;
   /** In the order of the fields; generated columns are left out. */
   readonly columns: readonly string[];
   readonly rows: number;
@@ -145,7 +147,7 @@ async function archiveRelation(
   return {
     relation: map.source,
     file,
-    format: FORMAT,
+    format: formatOf(legacy),
     columns: map.columns.map(({ name }) => name),
     rows: digest.rows,
     bytes: digest.bytes,
@@ -156,12 +158,30 @@ async function archiveRelation(
 
 async function* rowsOf(database: Database, map: RelationMap, signal: AbortSignal): AsyncGenerator<Buffer> {
   const whole: Chunk = { relation: map.source, index: 0, from: null, to: null, estimatedRows: 0 };
-  const reader = await database.snapshot.readChunk(map, whole, FORMAT, signal);
+  const format = formatOf(database) === 'tab-text' ? 'rows' : 'postgres-text';
+  const reader = await database.snapshot.readChunk(map, whole, format, signal);
   try {
-    for await (const data of reader.data) yield data as Buffer;
+    for await (const data of reader.data) yield Buffer.isBuffer(data) ? data : tabText(data);
     await reader.finish();
   } catch (error) {
     await reader.cancel();
     throw error;
   }
+}
+
+function formatOf(database: Database): ArchiveFormat {
+  return database.snapshot.formats.includes('postgres-text') ? 'postgres-text' : 'tab-text';
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  '\\': '\\\\',
+  '\t': '\\t',
+  '\n': '\\n',
+  '\0': '\\0',
+};
+
+function tabText(rows: readonly (readonly Value[])[]): Buffer {
+  const field = (value: Value) =>
+    typeof value === 'string' ? value.replaceAll(/[\\\t\n\0]/g, (char) => ESCAPES[char] ?? char) : '\\N';
+  return Buffer.from(rows.map((row) => `${row.map(field).join('\t')}\n`).join(''));
 }

@@ -35,6 +35,7 @@ export class SchemaRenaming {
       ...schema.relations.flatMap((relation) => [
         relation.id,
         ...relation.indexes.map((index) => relationId(relation.schema, index.name)),
+        ...relation.triggers.map((trigger) => relationId(relation.schema, trigger.name)),
       ]),
       ...schema.types.map((type) => relationId(type.schema, type.name)),
       ...schema.sequences.map((sequence) => sequence.id),
@@ -189,7 +190,10 @@ export class SchemaRenaming {
       })),
       routines: schema.routines.map((routine) => ({
         ...routine,
-        id: this.relation(relationId(routine.schema, routine.name)) + this.text(routine.signature),
+        // Where names are overloaded the signature is part of the id.
+        id:
+          this.relation(relationId(routine.schema, routine.name)) +
+          (routine.id.endsWith(')') ? this.text(routine.signature) : ''),
         schema: this.schema(routine.schema),
         signature: this.text(routine.signature),
         ...this.optionalText('returns', routine.returns),

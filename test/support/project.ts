@@ -7,10 +7,19 @@ import { dbps, type CliOptions, type CliResult } from './cli.js';
 import { secretIn } from './printed.js';
 import { createTestDatabase, type TestDatabase } from './postgres.js';
 
-export interface Project {
+/** A database that a project uses: the tests' own on either engine. */
+export interface Place {
+  readonly name: string;
+  readonly url: string;
+  readonly applicationUrl: string;
+  query(sql: string): Promise<readonly Record<string, unknown>[]>;
+  drop(): Promise<void>;
+}
+
+export interface Project<P extends Place = TestDatabase> {
   readonly directory: string;
-  readonly legacy: TestDatabase;
-  readonly targets: Readonly<Record<string, TestDatabase>>;
+  readonly legacy: P;
+  readonly targets: Readonly<Record<string, P>>;
   /** Everything that any command of this project wrote to its streams so far. */
   readonly written: () => string;
   run(args: readonly string[], options?: CliOptions): Promise<CliResult>;
@@ -42,22 +51,36 @@ export interface ProjectOptions {
   readonly migration?: string;
 }
 
+/** On PostgreSQL, with a database of its own for each service. */
 export async function createProject(options: ProjectOptions): Promise<Project> {
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'dbps-project-'));
   const legacy = await createTestDatabase('legacy', options.sql);
-  const names = Object.keys(options.services);
   const targets: Record<string, TestDatabase> = {};
-  for (const name of names) targets[name] = await createTestDatabase('service');
+  for (const name of Object.keys(options.services)) targets[name] = await createTestDatabase('service');
+  return createProjectOn(legacy, targets, options);
+}
+
+const engineOf = (place: Place): string => (place.url.startsWith('mysql:') ? 'mysql' : 'postgres');
+
+/** On databases that are there; closing drops them. */
+export function createProjectOn<P extends Place>(
+  legacy: P,
+  targets: Readonly<Record<string, P>>,
+  options: Omit<ProjectOptions, 'sql'>,
+): Project<P> {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'dbps-project-'));
+  const names = Object.keys(options.services);
   const variable = (name: string) => `${name.toUpperCase()}_URL`;
   const writeConfig = (text: string) => fs.writeFileSync(path.join(directory, 'dbps.yaml'), text);
   writeConfig(
     [
       'version: 1',
-      'source: { engine: postgres, url: "${SHARED_URL}", schemas: [public] }',
+      engineOf(legacy) === 'mysql'
+        ? 'source: { engine: mysql, url: "${SHARED_URL}" }'
+        : 'source: { engine: postgres, url: "${SHARED_URL}", schemas: [public] }',
       'services:',
       ...names.map(
         (name) =>
-          `  ${name}:\n    relations: [${(options.services[name] ?? []).join(', ')}]\n    target: { url: "\${${variable(name)}}" }`,
+          `  ${name}:\n    relations: [${(options.services[name] ?? []).join(', ')}]\n    target: { engine: ${engineOf(targets[name] ?? legacy)}, url: "\${${variable(name)}}" }`,
       ),
       ...(options.migration === undefined ? [] : ['migration:', options.migration]),
       '',
@@ -122,19 +145,42 @@ function readText(file: string): string {
 }
 
 /** State store, journal, requests, routes, checkpoints: every row of the control schema; comments and routines too. */
-async function secretsInTables(database: TestDatabase): Promise<readonly string[]> {
-  const tables = await database.query<{ name: string }>(
-    "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname = 'dbps'",
+async function secretsInTables(database: Place): Promise<readonly string[]> {
+  const texts = engineOf(database) === 'mysql' ? await mysqlTexts(database) : await postgresTexts(database);
+  return texts.flatMap(({ place, text }) => {
+    const secret = secretIn(text);
+    return secret === null ? [] : [`${secret} in ${place} of ${database.name}`];
+  });
+}
+
+interface PlacedText {
+  readonly place: string;
+  readonly text: string;
+}
+
+async function mysqlTexts(database: Place): Promise<readonly PlacedText[]> {
+  const tables = await database.query(
+    "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'dbps'",
   );
-  const texts: { place: string; text: string }[] = [];
+  const texts: PlacedText[] = [];
+  for (const { name } of tables)
+    texts.push({
+      place: `dbps.${String(name)}`,
+      text: JSON.stringify(await database.query(`SELECT * FROM dbps.\`${String(name)}\``)),
+    });
+  return texts;
+}
+
+async function postgresTexts(database: Place): Promise<readonly PlacedText[]> {
+  const tables = (await database.query(
+    "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname = 'dbps'",
+  )) as unknown as readonly { name: string }[];
+  const texts: PlacedText[] = [];
   for (const sql of [
     ...tables.map(({ name }) => `SELECT '${name}' AS place, t::text AS text FROM ${name} t`),
     "SELECT 'routines' AS place, prosrc AS text FROM pg_proc JOIN pg_namespace n ON n.oid = pronamespace WHERE nspname = 'dbps'",
     "SELECT 'comments' AS place, description AS text FROM pg_description WHERE objoid > 16384",
   ])
-    texts.push(...(await database.query<{ place: string; text: string }>(sql)));
-  return texts.flatMap(({ place, text }) => {
-    const secret = secretIn(text);
-    return secret === null ? [] : [`${secret} in ${place} of ${database.name}`];
-  });
+    texts.push(...((await database.query(sql)) as unknown as readonly PlacedText[]));
+  return texts;
 }

@@ -316,14 +316,13 @@ function addReference(
     cursor.at += 2;
     const action: ReferentialAction = cursor.take('cascade')
       ? 'cascade'
-      : cursor.take('restrict')
-        ? 'restrict'
-        : cursor.take('set', 'null')
-          ? 'set null'
-          : cursor.take('set', 'default')
-            ? 'set default'
-            : 'no action';
-    if (action === 'no action') cursor.take('no', 'action');
+      : cursor.take('set', 'null')
+        ? 'set null'
+        : cursor.take('set', 'default')
+          ? 'set default'
+          : 'no action';
+    // InnoDB: RESTRICT is another name for it.
+    if (action === 'no action' && !cursor.take('restrict')) cursor.take('no', 'action');
     if (isDelete) onDelete = action;
     else onUpdate = action;
   }

@@ -356,12 +356,10 @@ function readForeignKeys(rows: readonly Row[]): readonly ForeignKey[] {
   });
 }
 
-/** InnoDB: NO ACTION and RESTRICT are the same thing under two names; the name is kept. */
+/** InnoDB: NO ACTION and RESTRICT are the same thing under two names, and versions differ in which one they show. */
 function action(rule: string): ReferentialAction {
   const lower = rule.toLowerCase();
-  return lower === 'cascade' || lower === 'set null' || lower === 'restrict' || lower === 'set default'
-    ? lower
-    : 'no action';
+  return lower === 'cascade' || lower === 'set null' || lower === 'set default' ? lower : 'no action';
 }
 
 function readChecks(rows: readonly Row[]): readonly Check[] {

@@ -1,0 +1,113 @@
+/** Generated files of a service on the MySQL family: each loads into an empty database, and what is read back is what was planned. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import knex from 'knex';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { mysqlDdl } from '../../src/engines/mysql/mysql-ddl.js';
+import { openMysqlSession, queryable } from '../../src/engines/mysql/mysql-connection.js';
+import { MysqlIntrospector } from '../../src/engines/mysql/mysql-introspector.js';
+import { generateFiles } from '../../src/generation/generate-files.js';
+import type { DatabaseSchema } from '../../src/model/database-schema.js';
+import type { Plan } from '../../src/model/plan.js';
+import { compareSchemas } from '../../src/model/schema-comparison.js';
+import { makePlan } from '../../src/planning/make-plan.js';
+import { debianProgram } from '../support/debian-program.js';
+import { startMysqlServer, type MysqlTestDatabase, type MysqlTestServer } from '../support/mariadb.js';
+
+const SCHEMA = `
+CREATE TABLE users (id bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY, email varchar(190) NOT NULL, name varchar(80) DEFAULT 'it''s \\\\ ? \`x\`',
+  seen datetime(6) NOT NULL DEFAULT current_timestamp(6) ON UPDATE current_timestamp(6), flags set('a','b'), state enum('new','old, ok') DEFAULT 'new',
+  domain varchar(190) GENERATED ALWAYS AS (substring_index(email, '@', -1)) STORED, UNIQUE KEY users_email (email), KEY users_name (name(10)), FULLTEXT KEY users_text (name),
+  CONSTRAINT named CHECK (email <> '')) COMMENT='people' DEFAULT CHARSET=utf8mb4;
+CREATE TABLE \`Order Items\` (\`order\` bigint unsigned NOT NULL, line int unsigned NOT NULL, user_id bigint unsigned, price decimal(10,2) NOT NULL DEFAULT 0.00 COMMENT 'net',
+  PRIMARY KEY (\`order\`, line), CONSTRAINT items_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE SET NULL);
+CREATE TABLE log (id bigint NOT NULL, at date NOT NULL, body longtext, PRIMARY KEY (id, at)) PARTITION BY RANGE (year(at)) (PARTITION p0 VALUES LESS THAN (2026), PARTITION p1 VALUES LESS THAN MAXVALUE);
+CREATE VIEW customer_items AS SELECT u.name, i.price FROM users u JOIN \`Order Items\` i ON i.user_id = u.id;
+CREATE TRIGGER users_log AFTER INSERT ON users FOR EACH ROW BEGIN INSERT INTO log VALUES (NEW.id, curdate(), '{}'); SET @x = 1; END;
+CREATE PROCEDURE clean(IN days int) BEGIN DELETE FROM log WHERE at < curdate() - INTERVAL days DAY; SELECT 1; END;
+CREATE FUNCTION twice(n int) RETURNS int DETERMINISTIC RETURN n * 2;
+CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY DISABLE DO CALL clean(30);
+`;
+
+let server: MysqlTestServer;
+let source: MysqlTestDatabase;
+beforeAll(async () => {
+  server = await startMysqlServer();
+  source = await server.createDatabase(SCHEMA);
+});
+afterAll(async () => server?.stop());
+
+async function read(database: MysqlTestDatabase): Promise<DatabaseSchema> {
+  const session = await openMysqlSession(database.target, { applicationName: 'dbps test', readOnly: true });
+  try {
+    return await new MysqlIntrospector(queryable(session), database.name).read({});
+  } finally {
+    await session.end();
+  }
+}
+
+async function planInto(target: MysqlTestDatabase): Promise<Plan> {
+  const schema = await read(source);
+  return makePlan(
+    schema,
+    {
+      defaultSchema: source.name,
+      exclude: [],
+      services: [
+        {
+          name: 'all',
+          targetEngine: 'mysql',
+          targetSchema: target.name,
+          relations: schema.relations.filter((r) => r.kind === 'table').map((r) => ({ id: r.id })),
+        },
+      ],
+      shared: [],
+      references: [],
+    },
+    '2026-01-01T00:00:00.000Z',
+  );
+}
+
+test('schema.sql loads by the command line client and gives the planned schema', async () => {
+  const target = await server.createDatabase();
+  const plan = await planInto(target);
+  const sql = generateFiles(plan, { ddl: () => mysqlDdl }).find(
+    (file) => file.path === 'all/schema.sql',
+  )?.contents;
+  const { username, password } = new URL(target.url);
+  const loaded = spawnSync(
+    debianProgram(['mariadb', 'mysql'], 'mariadb-client-core'),
+    ['-h', server.host, '-P', String(server.port), '-u', decodeURIComponent(username), target.name],
+    { input: sql, encoding: 'utf8', env: { ...process.env, MYSQL_PWD: decodeURIComponent(password) } },
+  );
+  expect(loaded.stderr).toBe('');
+  expect(compareSchemas(plan.services[0]?.schema as DatabaseSchema, await read(target))).toEqual([]);
+  await target.drop();
+});
+
+test('the knex migrations give the planned schema, and take it away again', async () => {
+  const target = await server.createDatabase();
+  const plan = await planInto(target);
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'dbps-generate-'));
+  for (const file of generateFiles(plan, { ddl: () => mysqlDdl }).filter(({ path: at }) =>
+    at.startsWith('all/migrations/'),
+  ))
+    fs.writeFileSync(path.join(directory, path.basename(file.path)), file.contents);
+  const client = knex({ client: 'mysql2', connection: target.url, pool: { min: 0, max: 1 } });
+  const migrations = { directory, loadExtensions: ['.mjs'], schemaName: target.name };
+  await client.migrate.latest(migrations);
+  const there = await read(target);
+  const own = (schema: DatabaseSchema) => ({
+    ...schema,
+    relations: schema.relations.filter((relation) => !relation.name.startsWith('knex_')),
+    sequences: schema.sequences.filter((sequence) => !sequence.name.startsWith('knex_')),
+  });
+  expect(compareSchemas(plan.services[0]?.schema as DatabaseSchema, own(there))).toEqual([]);
+  await client.migrate.rollback(migrations, true);
+  expect(own(await read(target)).relations).toEqual([]);
+  await client.destroy();
+  fs.rmSync(directory, { recursive: true });
+  await target.drop();
+});
