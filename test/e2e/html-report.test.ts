@@ -4,6 +4,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { analyze } from '../../src/app/analyze.js';
+import { renderAnalysisHtml } from '../../src/report/html/analysis-html.js';
 import { renderHtml, type HtmlInput } from '../../src/report/html/html-report.js';
 import { debianProgram } from '../support/debian-program.js';
 
@@ -36,6 +38,9 @@ const SHOP: HtmlInput = {
   title: 'shop </script><b>bold</b>',
   generatedAt: '2026-11-22T00:00:00Z',
   verdict: null,
+  profiles: {},
+  alternatives: [],
+  connections: null,
   services: ['orders', 'users'],
   relations: [
     relation('public.orders', 'orders'),
@@ -154,6 +159,41 @@ test('everything works by keyboard', async () => {
   await page.context().close();
 });
 
+test('a real analysis: a service with its profile, a relation with its reasons, the least sure, the alternatives', async () => {
+  const { analysis, schema } = await analyze({
+    source: { kind: 'sql', file: path.resolve(import.meta.dirname, '../fixtures/library.sql') },
+    maxConnections: 100,
+  });
+  const file = path.join(directory, 'real.html');
+  fs.writeFileSync(
+    file,
+    await renderAnalysisHtml(analysis, schema, { title: 'library', generatedAt: '2026-11-22T00:00:00Z' }),
+  );
+  const page = await browser.newPage();
+  await page.goto(`file://${file}`);
+  await page.waitForSelector('html[data-ready]');
+  expect(await page.textContent('.verdict')).toMatch(/^(?:Split|Keep one database|Do not split)/);
+  const overview = (await page.textContent('#detail')) ?? '';
+  for (const alternative of ['coarse', 'balanced', 'fine']) expect(overview).toContain(alternative);
+  expect(overview).toContain('100 connections');
+
+  const service = analysis.services.find(({ personalData }) => personalData.length > 0);
+  if (service === undefined) throw new Error('no service with personal data');
+  await page.click(`#list button[data-service="${service.name}"]`);
+  expect(await page.textContent('#detail h2')).toBe(service.name);
+  const profile = (await page.textContent('.profile')) ?? '';
+  const [personal] = service.personalData;
+  for (const part of ['when down', 'store', 'pool', `${personal?.relation}.${personal?.column}`])
+    expect(profile).toContain(part);
+
+  // Its own name comes before those of relations whose service has the word in its name.
+  await page.fill('#search', 'member');
+  await page.keyboard.press('Enter');
+  expect(await page.textContent('#detail h2')).toBe('public.member');
+  expect(await page.textContent('#detail')).toMatch(/Why .*% sure/);
+  await page.context().close();
+});
+
 test('a thousand relations are listed and the page stays whole', async () => {
   const services = Array.from({ length: 24 }, (_, i) => `service${i}`);
   const relations = Array.from({ length: 1000 }, (_, i) =>
@@ -167,7 +207,7 @@ test('a thousand relations are listed and the page stays whole', async () => {
     replacement: '',
   }));
   const { page, problems } = await open({ ...SHOP, title: 'large', services, relations, edges, bundles: [] });
-  expect(await page.locator('#list button').count()).toBe(1000);
+  expect(await page.locator('#list button[data-relation]').count()).toBe(1000);
   await page.fill('#search', 't999');
   await page.keyboard.press('Enter');
   expect(await page.textContent('#detail h2')).toBe('public.t999');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { pushApart } from '../../src/report/html/html-layout.js';
+import { pushApart, untangle } from '../../src/report/html/html-layout.js';
 
 test('cards do not cover one another', () => {
   const box = fc.record({
@@ -24,4 +24,15 @@ test('cards do not cover one another', () => {
       }
     }),
   );
+});
+
+test('no line runs behind a card when another order lets it run free', () => {
+  const box = (name: string, x: number) => ({ name, x, y: 0, width: 100, height: 100 });
+  const boxes = [box('address', 0), box('film', 300), box('inventory', 600)];
+  untangle(boxes, [
+    { a: 'address', b: 'inventory', weight: 3 },
+    { a: 'film', b: 'inventory', weight: 1 },
+  ]);
+  const order = boxes.toSorted((a, b) => a.x - b.x).map(({ name }) => name);
+  expect(order[1]).toBe('inventory');
 });

@@ -104,7 +104,7 @@ async function runAnalyze(context: Context, flags: AnalyzeFlags): Promise<Outcom
   const file = await save(context, flags, config, read);
   const written = await writeConfig(context, flags, config, read);
 
-  const { analyzeMarkdown, analyzeText, placementText } = await import('../../report/text/analyze.js');
+  const { analyzeText, placementText } = await import('../../report/text/analyze.js');
   const report = {
     source: read.source,
     schema,
@@ -177,7 +177,7 @@ async function runAnalyze(context: Context, flags: AnalyzeFlags): Promise<Outcom
           context.cwd,
           judged.suppressed,
         ),
-      markdown: () => analyzeMarkdown(report),
+      markdown: async () => (await import('../../report/analyze-markdown.js')).analyzeMarkdown(report),
       mermaid: async () => (await import('../../report/mermaid.js')).analysisMermaid(analysis),
       html: async () =>
         (await import('../../report/html/analysis-html.js')).renderAnalysisHtml(analysis, schema, {

@@ -1,7 +1,8 @@
 /** An analysis as the HTML page's input. */
-import type { Analysis } from '../../model/analysis.js';
+import type { Analysis, Placement } from '../../model/analysis.js';
 import type { DatabaseSchema } from '../../model/database-schema.js';
-import { SHARED_CARD, UNASSIGNED_CARD, homes } from './html-data.js';
+import { ADVICE, connectionsText, serviceProfile } from '../service-profile.js';
+import { SHARED_CARD, UNASSIGNED_CARD, homes, type HtmlRelation } from './html-data.js';
 import { renderHtml } from './html-report.js';
 
 export interface AnalysisHtmlOptions {
@@ -15,6 +16,7 @@ export async function renderAnalysisHtml(
   options: AnalysisHtmlOptions,
 ): Promise<string> {
   const home = homes(analysis);
+  const placements = new Map(analysis.placements.map((placement) => [placement.relation, placement]));
   const sizes = new Map(schema.relations.map((relation) => [relation.id, relation]));
   return renderHtml({
     ...options,
@@ -24,19 +26,47 @@ export async function renderAnalysisHtml(
       service,
       rows: sizes.get(id)?.estimatedRows ?? null,
       bytes: sizes.get(id)?.bytes ?? null,
+      ...placementOf(placements.get(id)),
     })),
     edges: analysis.references
       .filter((reference) => home.has(reference.child) && home.has(reference.parent))
       .map((reference) => ({
         child: reference.child,
         parent: reference.parent,
-        label: `${reference.child}.${reference.childColumns.join(', ')} -> ${reference.parent}`,
+        label: `${reference.child}.${reference.childColumns.join(', ')} → ${reference.parent}`,
         cost: reference.cost,
         replacement: reference.replacement,
       })),
     bundles: analysis.objects
       .map((object) => ({ ...object, relations: object.relations.filter((relation) => home.has(relation)) }))
       .filter((object) => object.relations.length > 1),
-    verdict: analysis.verdict.reasons.join(' '),
+    verdict: `${ADVICE[analysis.verdict.advice]} ${analysis.verdict.reasons.join('; ')}.`,
+    profiles: Object.fromEntries(
+      analysis.services.map((service) => [service.name, serviceProfile(service, analysis.connections)]),
+    ),
+    alternatives: analysis.alternatives.map((alternative) => ({
+      name: alternative.name,
+      services: alternative.services.length,
+      references: alternative.crossingReferences,
+      joins: alternative.crossingJoins,
+      transactions: alternative.crossingTransactions,
+      price: alternative.price,
+    })),
+    connections: connectionsText(analysis.connections, analysis.services.length),
   });
+}
+
+const MOST_REASONS = 4;
+
+function placementOf(placement: Placement | undefined): Pick<HtmlRelation, 'placement'> {
+  if (placement === undefined) return {};
+  const { confidence, isPinned, why, runnerUp } = placement;
+  return {
+    placement: {
+      confidence,
+      isPinned,
+      why: why.slice(0, MOST_REASONS).map(({ what }) => what),
+      runnerUp: runnerUp?.service ?? null,
+    },
+  };
 }

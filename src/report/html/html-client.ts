@@ -34,6 +34,8 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
   for (const bundle of data.bundles)
     for (const relation of new Set(bundle.relations)) push(bundlesOf, relation, bundle);
   let selected: string | null = null;
+  /** A service whose profile is shown; never together with a relation. */
+  let shown: string | null = null;
 
   // ------------------------------------------------------------------ price
 
@@ -148,7 +150,7 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
         style: {
           width: 'data(width)',
           'line-color': css('--crossing'),
-          opacity: 0.3,
+          'line-opacity': 0.3,
           'curve-style': 'straight',
           label: 'data(count)',
           'font-size': isLarge ? 34 : 16,
@@ -307,8 +309,12 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
       if (hits.length === 0) continue;
       found += hits.length;
       const group = element('section', '');
-      group.append(element('h3', `${name} `), element('ul', ''));
-      (group.firstChild as HTMLElement).append(element('small', String(hits.length)));
+      const heading = element('h3', '');
+      const title = element('button', `${name} `, { type: 'button', 'data-service': name });
+      title.append(element('small', String(hits.length)));
+      if (name === shown) title.setAttribute('aria-current', 'true');
+      heading.append(title);
+      group.append(heading, element('ul', ''));
       for (const id of hits) {
         const item = element('li', '');
         const button = element('button', id, { type: 'button', 'data-relation': id });
@@ -325,14 +331,15 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
   const showDetail = () => {
     const box = byId('detail');
     box.replaceChildren();
+    if (shown !== null) return showService(box, shown);
     if (selected === null) {
       box.append(
         element(
           'p',
-          'Pick a relation in the picture or the list: what crosses because of it, and what moving it would change.',
+          'Pick a relation or a service in the picture or the list: what crosses because of it, and what moving it would change.',
         ),
       );
-      showWorst(box);
+      showOverview(box);
       return;
     }
     const relation = selected;
@@ -369,6 +376,20 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
     });
     go.addEventListener('click', () => move(relation, select.value));
     box.append(label, select, go, preview);
+
+    const placement = info?.placement;
+    if (placement !== undefined) {
+      const sure = placement.isPinned ? 'You said so' : `${Math.round(placement.confidence * 100)}% sure`;
+      box.append(
+        element(
+          'h3',
+          `Why ${proposal.get(relation) ?? ''}: ${sure}${placement.runnerUp === null ? '' : `, else ${placement.runnerUp}`}`,
+        ),
+      );
+      const list = element('ul', '', { class: 'crossing-list' });
+      for (const what of placement.why) list.append(element('li', what));
+      box.append(list);
+    }
 
     const edges = [...(edgesOf.get(relation) ?? [])].sort(
       (a, b) => Number(isCut(b)) - Number(isCut(a)) || b.cost - a.cost,
@@ -410,7 +431,67 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
     box.append(list);
   };
 
-  const showWorst = (box: HTMLElement) => {
+  const showService = (box: HTMLElement, name: string) => {
+    box.append(element('h2', name));
+    const now = members(name);
+    const added = now.filter((id) => proposal.get(id) !== name);
+    const gone = data.relations.filter((r) => r.service === name && home.get(r.id) !== name);
+    if (added.length + gone.length > 0)
+      box.append(
+        element('p', `Since the proposal: ${added.length} came, ${gone.length} left. Below: as proposed.`, {
+          class: 'same',
+        }),
+      );
+    const facts = element('dl', '', { class: 'profile' });
+    for (const { label, text } of data.profiles[name] ?? [])
+      facts.append(element('dt', label), element('dd', text));
+    box.append(facts);
+    const cut = data.edges.filter(
+      (edge) => isCut(edge) && (home.get(edge.child) === name || home.get(edge.parent) === name),
+    );
+    listOf(
+      box,
+      `Crossing references (${cut.length})`,
+      cut.sort((a, b) => b.cost - a.cost).map((e) => [e.label, e.cost, e.replacement]),
+    );
+  };
+
+  const showOverview = (box: HTMLElement) => {
+    if (data.connections !== null) box.append(element('p', data.connections));
+    if (data.alternatives.length > 0) {
+      box.append(element('h3', 'Granularity: what crosses'));
+      const grid = element('table', '');
+      const row = (cells: readonly string[], tag: 'th' | 'td') => {
+        const line = element('tr', '');
+        for (const text of cells) line.append(element(tag, text));
+        grid.append(line);
+      };
+      row(['', 'services', 'keys', 'joins', 'writes', 'price'], 'th');
+      for (const a of data.alternatives)
+        row(
+          [a.name, ...[a.services, a.references, a.joins, a.transactions].map(String), money(a.price)],
+          'td',
+        );
+      box.append(grid);
+    }
+    const unsure = data.relations
+      .filter((r) => r.placement !== undefined && !r.placement.isPinned && r.placement.confidence < 0.8)
+      .sort((a, b) => (a.placement?.confidence ?? 0) - (b.placement?.confidence ?? 0))
+      .slice(0, 10);
+    if (unsure.length > 0) {
+      box.append(element('h3', 'Review these, the least sure first'));
+      const list = element('ul', '', { class: 'crossing-list' });
+      for (const { id, placement } of unsure) {
+        const item = element('li', '');
+        const otherwise = placement?.runnerUp == null ? '' : `, else ${placement.runnerUp}`;
+        item.append(
+          element('button', id, { type: 'button', 'data-relation': id, class: 'link' }),
+          ` ${home.get(id) ?? ''}, ${Math.round((placement?.confidence ?? 0) * 100)}% sure${otherwise}`,
+        );
+        list.append(item);
+      }
+      box.append(list);
+    }
     const cut = data.edges.filter(isCut).sort((a, b) => b.cost - a.cost);
     listOf(
       box,
@@ -431,6 +512,7 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
 
   const select = (id: string | null, isFar = false) => {
     selected = id;
+    shown = null;
     highlight();
     showDetail();
     for (const button of document.querySelectorAll<HTMLButtonElement>('#list button')) {
@@ -443,6 +525,15 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
       const node = graph.getElementById(id);
       graph.animate({ center: { eles: node }, zoom: Math.max(graph.zoom(), 0.7) }, { duration: 200 });
     }
+  };
+
+  const selectService = (name: string) => {
+    select(null);
+    shown = name;
+    showDetail();
+    document
+      .querySelector(`#list button[data-service="${CSS.escape(name)}"]`)
+      ?.setAttribute('aria-current', 'true');
   };
 
   const place = (relation: string, service: string) => {
@@ -521,19 +612,35 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
   });
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', restyle);
 
+  const pick = (event: Event) => {
+    const found = (event.target as HTMLElement).closest<HTMLElement>(
+      '[data-relation], [data-service]',
+    )?.dataset;
+    if (found?.['relation'] !== undefined) select(found['relation'], true);
+    else if (found?.['service'] !== undefined) selectService(found['service']);
+  };
   byId('search').addEventListener('input', showList);
   byId('search').addEventListener('keydown', (event) => {
     if (event.key !== 'Enter' && event.key !== 'ArrowDown') return;
-    const first = document.querySelector<HTMLButtonElement>('#list button');
+    // Relations are listed for their service's name too: whose own name comes nearest is meant.
+    const words = byId<HTMLInputElement>('search').value.toLowerCase().trim();
+    const rank = (button: HTMLButtonElement) => {
+      const id = (button.dataset['relation'] ?? '').toLowerCase();
+      const name = id.slice(id.lastIndexOf('.') + 1);
+      return name === words ? 0 : name.startsWith(words) ? 1 : name.includes(words) ? 2 : 3;
+    };
+    const [first] = [...document.querySelectorAll<HTMLButtonElement>('#list button[data-relation]')].sort(
+      (x, y) => rank(x) - rank(y),
+    );
     if (!first) return;
     event.preventDefault();
     first.focus();
     if (event.key === 'Enter') select(first.dataset['relation'] ?? null, true);
   });
   byId('list').addEventListener('click', (event) => {
-    const id = (event.target as HTMLElement).closest<HTMLElement>('[data-relation]')?.dataset['relation'];
-    if (id !== undefined) select(id, true);
+    pick(event);
   });
+  byId('detail').addEventListener('click', (event) => pick(event));
   byId('list').addEventListener('keydown', (event) => {
     const buttons = [...document.querySelectorAll<HTMLButtonElement>('#list button')];
     const at = buttons.indexOf(document.activeElement as HTMLButtonElement);
@@ -559,6 +666,10 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
   });
   graph.on('zoom', scaleNames);
   graph.on('tap', 'node[kind="relation"]', (event) => select((event.target as { id(): string }).id()));
+  graph.on('tap', 'node[kind="service"]', (event) => {
+    const tapped = event.target as { id(): string };
+    selectService(tapped.id().slice('service:'.length));
+  });
   graph.on('tap', (event) => {
     if (event.target === graph) select(null);
   });

@@ -13,6 +13,20 @@ export interface HtmlData {
   readonly bundles: readonly HtmlBundle[];
   /** Shown when the analysis has one. */
   readonly verdict: string | null;
+  /** By service: what a team wants to know, as proposed. */
+  readonly profiles: Readonly<Record<string, readonly { readonly label: string; readonly text: string }[]>>;
+  readonly alternatives: readonly HtmlAlternative[];
+  /** null: the server's limit is not known. */
+  readonly connections: string | null;
+}
+
+export interface HtmlAlternative {
+  readonly name: string;
+  readonly services: number;
+  readonly references: number;
+  readonly joins: number;
+  readonly transactions: number;
+  readonly price: number;
 }
 
 export interface HtmlService {
@@ -28,6 +42,16 @@ export interface HtmlRelation {
   readonly service: string;
   readonly rows: number | null;
   readonly bytes: number | null;
+  /** Why it was put where the proposal has it; undefined: nothing was said. */
+  readonly placement?: HtmlPlacement;
+}
+
+export interface HtmlPlacement {
+  /** 0..1 */
+  readonly confidence: number;
+  readonly isPinned: boolean;
+  readonly why: readonly string[];
+  readonly runnerUp: string | null;
 }
 
 export interface HtmlEdge {

@@ -57,9 +57,79 @@ export async function placeCards(
     return { ...box, x: 1.5 * x - box.width / 2, y: y - box.height / 2 };
   });
   graph.destroy();
+  if (placed.length <= MOST_SWAPPED) untangle(placed, links);
   // Room for the card's name above it.
   pushApart(placed, boxes.length > 8 ? 150 : 70);
   return new Map(placed.map(({ name, x, y }) => [name, { x: Math.round(x), y: Math.round(y) }]));
+}
+
+/** So few cards that a line behind one of them is seen, and so many pairs that all can be tried. */
+const MOST_SWAPPED = 12;
+/** Pixels that a line may be longer for not running behind a card. */
+const BEHIND = 2000;
+
+/** Swaps cards while that makes lines shorter, or lets them run beside cards instead of behind them. */
+export function untangle(
+  boxes: { name: string; x: number; y: number; width: number; height: number }[],
+  links: readonly CardLink[],
+): void {
+  const at = new Map(boxes.map((box) => [box.name, box]));
+  const center = (box: (typeof boxes)[number]) => ({ x: box.x + box.width / 2, y: box.y + box.height / 2 });
+  const cost = () => {
+    let sum = 0;
+    for (const { a, b, weight } of links) {
+      const [from, to] = [at.get(a), at.get(b)];
+      if (from === undefined || to === undefined) continue;
+      const [p, q] = [center(from), center(to)];
+      sum += Math.hypot(p.x - q.x, p.y - q.y) * Math.log2(2 + weight);
+      for (const box of boxes) if (box !== from && box !== to && runsThrough(p, q, box)) sum += BEHIND;
+    }
+    return sum;
+  };
+  const swap = (one: (typeof boxes)[number], other: (typeof boxes)[number]) => {
+    const [p, q] = [center(one), center(other)];
+    Object.assign(one, { x: q.x - one.width / 2, y: q.y - one.height / 2 });
+    Object.assign(other, { x: p.x - other.width / 2, y: p.y - other.height / 2 });
+  };
+  let least = cost();
+  for (let isBetter = true; isBetter;) {
+    isBetter = false;
+    for (const one of boxes)
+      for (const other of boxes) {
+        if (one === other) continue;
+        swap(one, other);
+        const now = cost();
+        if (now < least - 1) {
+          least = now;
+          isBetter = true;
+        } else swap(one, other);
+      }
+  }
+}
+
+/** Whether the line from `p` to `q` meets the box (Liang and Barsky's clipping). */
+function runsThrough(
+  p: { readonly x: number; readonly y: number },
+  q: { readonly x: number; readonly y: number },
+  box: { readonly x: number; readonly y: number; readonly width: number; readonly height: number },
+): boolean {
+  let [from, to] = [0, 1];
+  for (const [start, step, low, high] of [
+    [p.x, q.x - p.x, box.x, box.x + box.width],
+    [p.y, q.y - p.y, box.y, box.y + box.height],
+  ] as const) {
+    if (step === 0) {
+      if (start < low || start > high) return false;
+      continue;
+    }
+    const [enter, leave] = [(low - start) / step, (high - start) / step].sort((x, y) => x - y) as [
+      number,
+      number,
+    ];
+    from = Math.max(from, enter);
+    to = Math.min(to, leave);
+  }
+  return from < to;
 }
 
 function circle(index: number, count: number): { x: number; y: number } {

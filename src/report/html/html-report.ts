@@ -128,6 +128,9 @@ nav, aside { overflow: auto; padding: 12px; background: var(--panel) } nav { bor
 #search { width: 100% } #found { color: var(--soft); font-size: 12px }
 #list ul { list-style: none; margin: 0; padding: 0 } #list h3 small { font-weight: 400 }
 #list button { width: 100%; text-align: left; border: 0; padding: 2px 6px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
+#list h3 button { color: inherit; font: inherit; padding: 2px 6px } .link { border: 0; padding: 0; background: none; text-decoration: underline; text-align: left; overflow-wrap: anywhere }
+.profile { display: grid; grid-template-columns: auto 1fr; gap: 4px 10px; margin: 8px 0 } .profile dd { font-weight: 400; overflow-wrap: anywhere }
+table { border-collapse: collapse; font-size: 12.5px } th { font-weight: 400; color: var(--soft); text-align: right; padding: 1px 6px } td { text-align: right; padding: 1px 6px; font-variant-numeric: tabular-nums } td:first-child { text-align: left }
 #list button:hover { background: var(--card) } #list button[aria-current] { background: var(--accent); color: var(--on-accent) }
 .picture { position: relative; min-width: 0 } #graph { position: absolute; inset: 0 }
 .zoom { position: absolute; right: 12px; bottom: 12px; display: flex; flex-direction: column; gap: 4px; z-index: 5 }

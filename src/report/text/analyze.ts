@@ -1,7 +1,7 @@
 import type { Analysis, Placement } from '../../model/analysis.js';
 import type { DatabaseSchema } from '../../model/database-schema.js';
 import type { Finding } from '../../model/finding.js';
-import { cell, findingsSection, markdownTable } from '../markdown.js';
+import { ADVICE, connectionsText, formatRate, serviceProfile } from '../service-profile.js';
 import type { Style } from '../style.js';
 import { countFindings, findingsText } from './findings.js';
 import { formatBytes, formatDuration, formatEstimate, plural } from './format.js';
@@ -43,7 +43,10 @@ export function analyzeText(report: AnalyzeReport, isVerbose: boolean, style: St
       ...(report.statements === 0 ? [] : [plural(report.statements, 'statement')]),
     ].join('   '),
     servicesTable(analysis),
+    ...connectionsBlock(analysis),
     verdictText(analysis, style),
+    ...alternativesText(analysis),
+    ...(isVerbose ? profilesText(analysis, style) : []),
     ...crossingsText(analysis, isVerbose),
     ...unsureText(analysis),
     ...findingsBlock(report, isVerbose, style),
@@ -52,35 +55,86 @@ export function analyzeText(report: AnalyzeReport, isVerbose: boolean, style: St
 }
 
 function servicesTable(analysis: Analysis): string {
+  const hasRates = analysis.services.some(({ writes }) => writes?.perSecond != null);
+  const empty = Array.from({ length: hasRates ? 4 : 3 }, () => '');
   const rows = analysis.services.map((service) => [
     service.name,
     String(service.relations.length),
     formatEstimate(service.rows),
     formatBytes(service.bytes),
+    ...(hasRates ? [service.writes?.perSecond == null ? '-' : formatRate(service.writes.perSecond)] : []),
     `${service.referencesIn} / ${service.referencesOut}`,
     service.cohesion.toFixed(2),
   ]);
   const others = [
-    ...(analysis.shared.length === 0 ? [] : [['shared', String(analysis.shared.length), '', '', '', '-']]),
+    ...(analysis.shared.length === 0 ? [] : [['shared', String(analysis.shared.length), ...empty, '-']]),
     ...(analysis.unassigned.length === 0
       ? []
-      : [['unassigned', String(analysis.unassigned.length), '', '', '', '-']]),
+      : [['unassigned', String(analysis.unassigned.length), ...empty, '-']]),
   ];
   if (rows.length + others.length === 0) return 'There are no relations to divide.';
   return table(
-    [['Service', 'relations', 'rows', 'size', 'references in / out', 'cohesion'], ...rows, ...others],
+    [
+      [
+        'Service',
+        'relations',
+        'rows',
+        'size',
+        ...(hasRates ? ['writes'] : []),
+        'references in / out',
+        'cohesion',
+      ],
+      ...rows,
+      ...others,
+    ],
     {
-      right: [1, 2, 3, 4, 5],
+      right: [1, 2, 3, 4, 5, 6],
       gap: '   ',
     },
   );
 }
 
 function verdictText({ verdict }: Analysis, style: Style): string {
-  const advice = { split: 'Split.', schemas: 'Keep one database, with schemas.', keep: 'Do not split.' }[
-    verdict.advice
+  return [
+    style.bold(ADVICE[verdict.advice]),
+    ...verdict.reasons.map((reason) => `  ${wrap(reason, 92, '  ')}`),
+  ].join('\n');
+}
+
+function connectionsBlock(analysis: Analysis): readonly string[] {
+  const text = connectionsText(analysis.connections, analysis.services.length);
+  return text === null ? [] : [text];
+}
+
+function alternativesText({ alternatives }: Analysis): readonly string[] {
+  if (alternatives.every(({ services }) => services.length < 2)) return [];
+  return [
+    table(
+      [
+        ['Granularity', 'services', 'crossing references', 'joins', 'transactions', 'price'],
+        ...alternatives.map((alternative) => [
+          alternative.name,
+          String(alternative.services.length),
+          String(alternative.crossingReferences),
+          String(alternative.crossingJoins),
+          String(alternative.crossingTransactions),
+          alternative.price.toFixed(1),
+        ]),
+      ],
+      { right: [1, 2, 3, 4, 5], gap: '   ' },
+    ),
   ];
-  return `${style.bold(advice)} ${wrap(verdict.reasons.join(' '), 90)}`;
+}
+
+function profilesText(analysis: Analysis, style: Style): readonly string[] {
+  return analysis.services.map((service) =>
+    [
+      style.bold(service.name),
+      ...serviceProfile(service, analysis.connections).map(
+        ({ label, text }) => `  ${label.padEnd(11)}  ${wrap(text, 82, ' '.repeat(15))}`,
+      ),
+    ].join('\n'),
+  );
 }
 
 function crossingsText({ crossings }: Analysis, isVerbose: boolean): readonly string[] {
@@ -163,42 +217,4 @@ export function placementText(placement: Placement, style: Style): string {
       : [`runner-up: ${placement.runnerUp.service}`, ...evidence(placement.runnerUp.why)]),
     ...placement.wouldMove.map((what) => `would move it: ${what}`),
   ].join('\n');
-}
-
-export function analyzeMarkdown(report: AnalyzeReport): string {
-  const { analysis } = report;
-  return [
-    '# dbps analyze',
-    `${cell(report.source)} · ${report.schema.product} · ${plural(report.schema.relations.length, 'relation')}`,
-    analysis.verdict.reasons.join(' '),
-    '## Services',
-    markdownTable(
-      ['service', 'relations', 'rows', 'size', 'cohesion', ''],
-      analysis.services.map((service) => [
-        service.name,
-        String(service.relations.length),
-        formatEstimate(service.rows),
-        formatBytes(service.bytes),
-        service.cohesion.toFixed(2),
-        service.relations.join(', '),
-      ]),
-    ),
-    '## What crosses a boundary',
-    analysis.crossings.length === 0
-      ? 'Nothing.'
-      : markdownTable(
-          ['kind', 'subject', 'services', 'price', 'instead'],
-          analysis.crossings
-            .toSorted((a, b) => b.cost - a.cost)
-            .map((crossing) => [
-              crossing.kind,
-              crossing.subject,
-              crossing.services.join(' → '),
-              crossing.cost.toFixed(1),
-              crossing.replacement,
-            ]),
-        ),
-    '## Findings',
-    findingsSection(report.findings),
-  ].join('\n\n');
 }
