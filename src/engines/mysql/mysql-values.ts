@@ -119,10 +119,16 @@ export function mysqlType(type: string): MysqlType {
   return found;
 }
 
-/** Labels of an ENUM or SET, in order of definition. */
+const ESCAPED: Readonly<Record<string, string>> = { n: '\n', r: '\r', '0': '\0' };
+
+/** Labels of an ENUM or SET, in order of definition. The catalogue writes quotes twice and a few characters behind a backslash. */
 export function typeLabels(type: string): readonly string[] {
   const list = type.slice(type.indexOf('(') + 1, type.lastIndexOf(')'));
-  return [...list.matchAll(/'((?:[^']|'')*)'/g)].map((match) => (match[1] as string).replaceAll("''", "'"));
+  return [...list.matchAll(/'((?:[^'\\]|''|\\.)*)'/gs)].map((match) =>
+    (match[1] as string).replace(/''|\\(.)/gs, (_pair, escaped?: string) =>
+      escaped === undefined ? "'" : (ESCAPED[escaped] ?? escaped),
+    ),
+  );
 }
 
 // ---------------------------------------------------------------- reading
