@@ -26,7 +26,7 @@ export interface PlacedEvent extends LogEvent {
   readonly file: string;
   readonly start: number;
   readonly end: number;
-  /** When the file was begun, seconds since 1970. */
+  /** When the file was begun, seconds since 1970; 0 where the log does not keep it. */
   readonly created: number;
   /** Of the event that begins a transaction, where the server has them. */
   readonly gtid: string | null;
@@ -163,7 +163,8 @@ export class BinlogReader {
     const bytes = packet.buffer.subarray(packet.start + 5, packet.end);
     if (bytes[4] === EVENT.format) {
       this.#hasChecksum = formatHasChecksum(bytes);
-      this.#created = bytes.readUInt32LE(0);
+      // MariaDB writes this event anew when it closes the file.
+      if (!this.#zongji.isMariaDb) this.#created = bytes.readUInt32LE(0);
       this.#accepted?.resolve();
       this.#accepted = null;
     }
@@ -215,7 +216,7 @@ export class BinlogReader {
     this.#wake?.();
   }
 
-  /** When the file was begun that is being read, seconds since 1970. */
+  /** When the file was begun that is being read, seconds since 1970; 0 where the log does not keep it. */
   get created(): number {
     return this.#created;
   }

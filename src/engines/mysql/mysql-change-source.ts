@@ -40,6 +40,7 @@ import {
   type LogSettings,
 } from './mysql-log-settings.js';
 import {
+  coversGtids,
   formatLogPosition,
   isLogPositionReached,
   logDistance,
@@ -212,6 +213,7 @@ export class MysqlChangeSource extends MysqlCaptureObserver implements ChangeSou
     }
     const from = parseLogPosition(checkpoint.received);
     await this.#assertStillThere(stream, from);
+    if (from.gtids !== '') await this.#assertSameLog(stream, settings, from);
 
     const owner = { service: stream.service, epoch: checkpoint.epoch };
     const shapes = await readShapes(this.pool, options.maps);
@@ -285,10 +287,26 @@ export class MysqlChangeSource extends MysqlCaptureObserver implements ChangeSou
   }
 
   /** MariaDB tells GTIDs of any place in its log; MySQL of its end, with the end itself. */
-  async #gtidsAt(settings: LogSettings, { file, offset, gtids }: LogHead): Promise<string> {
+  async #gtidsAt(
+    settings: LogSettings,
+    { file, offset, gtids }: Pick<LogPosition, 'file' | 'offset' | 'gtids'>,
+  ): Promise<string> {
     if (settings.product === 'MySQL') return gtids;
     const [row] = await this.pool.query('SELECT BINLOG_GTID_POS(?, ?) AS gtids', [file, offset]);
     return row?.['gtids'] ?? '';
+  }
+
+  /** After RESET MASTER, or on a copy of the server from before, the same names and offsets stand for other transactions. */
+  async #assertSameLog(stream: StreamIdentity, settings: LogSettings, from: LogPosition): Promise<void> {
+    const now =
+      settings.product === 'MariaDB' ? await this.#gtidsAt(settings, from) : (await this.head()).gtids;
+    const isSame =
+      coversGtids(now, from.gtids) && (settings.product === 'MySQL' || coversGtids(from.gtids, now));
+    if (!isSame)
+      throw otherSource(
+        stream,
+        `its log has ${now || 'no transactions'} where the checkpoint has ${from.gtids}: it was reset, or restored`,
+      );
   }
 
   async #assertStillThere(stream: StreamIdentity, from: LogPosition): Promise<void> {

@@ -5,7 +5,8 @@
  *
  *     mysql-bin.0000000042:00000000000000001234@1763834000|0-1-77
  *
- * `@` is when the file was begun: after RESET MASTER the same names and offsets stand for another log.
+ * `@` is when the file was begun, on MySQL: after RESET MASTER the same names and offsets stand for another log. MariaDB is asked which
+ * GTIDs it has at that place.
  */
 import type { Position } from '../engine.js';
 
