@@ -22,7 +22,10 @@ export type Direction = 'forward' | 'reverse';
 export interface Capabilities {
   /** Changes of several relations in one transaction can be created and rolled back as DDL. Default true. */
   readonly transactionalDdl: boolean;
-  /** How writes are refused: `lock` (PostgreSQL: locks held to the commit) or `control-row` (MySQL family). */
+  /**
+   * How writes are refused: `lock` (PostgreSQL: locks held to the commit, which makes the fence) or `control-row` (MySQL family: triggers that
+   * are there before, and read a row that the commit updates; see Fence.arm).
+   */
   readonly fenceKind: 'lock' | 'control-row';
   /** Several sessions can share one consistent view. */
   readonly sharedSnapshots: boolean;
@@ -737,6 +740,17 @@ export interface RelationAccess {
  * swap, for which nobody waits.
  */
 export interface Fence extends FenceObserver {
+  /**
+   * Where the fence is a control row: all of it that takes DDL, well before a cutover, while nobody waits. The triggers (they let everybody
+   * through until the row says otherwise) and of what the opening was to create all that may be there before. Idempotent; absent where the
+   * commit itself makes the fence. @returns what had to be done, in words.
+   */
+  arm?(
+    owner: Ownership,
+    relations: readonly RelationId[],
+    options: Pick<FenceOptions, 'applier'>,
+    signal?: AbortSignal,
+  ): Promise<readonly string[]>;
   /** Puts the service's relations behind a closed fence at once (the target, before anything owns it). */
   close(owner: Ownership, relations: readonly RelationId[], options: CloseOptions): Promise<void>;
   /**

@@ -21,6 +21,7 @@ import { walBudget } from './guards/wal-budget.js';
 import type { Catalogue } from './orchestrator.js';
 import type { Guard, Step } from './step-context.js';
 import { archive } from './steps/archive.js';
+import { armFences } from './steps/arm-fences.js';
 import { attachCrossingKeys } from './steps/attach-crossing-keys.js';
 import { closeTargetFence } from './steps/close-target-fence.js';
 import { detachCrossingKeys } from './steps/detach-crossing-keys.js';
@@ -76,6 +77,7 @@ const GUARDS: readonly Guard[] = [
 
 const STEPS: readonly Step[] = [
   archive,
+  armFences,
   attachCrossingKeys,
   closeTargetFence,
   detachCrossingKeys,

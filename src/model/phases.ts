@@ -79,6 +79,7 @@ export const TRANSITIONS = [
       'fenceable',
     ],
     steps: [
+      'arm-fences',
       'detach-crossing-keys',
       'switch-writes',
       'open-target',

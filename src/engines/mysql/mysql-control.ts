@@ -53,9 +53,14 @@ const TABLES = [
   `CREATE TABLE IF NOT EXISTS dbps.capture (
      service varchar(63) NOT NULL, direction varchar(7) NOT NULL, nonce varchar(64) NOT NULL, method varchar(7) NOT NULL,
      start text NOT NULL, confirmed text NOT NULL, shapes longtext NOT NULL, PRIMARY KEY (service, direction)) ENGINE=InnoDB`,
+  // One row a service and database, since both may be on one server: who owns the writes as this database knows it, and what the fence
+  // answers (NULL: it is open). Its row lock is what writers hold and a cutover waits for (mysql-fence-body.ts).
+  `CREATE TABLE IF NOT EXISTS dbps.fence (
+     service varchar(63) NOT NULL, database_name varchar(64) NOT NULL, refusal varchar(128), owner varchar(7), epoch bigint,
+     revision bigint NOT NULL DEFAULT 0, PRIMARY KEY (service, database_name)) ENGINE=InnoDB`,
   `CREATE TABLE IF NOT EXISTS dbps.fence_memory (
-     service varchar(63) NOT NULL, kind varchar(40) NOT NULL, subject varchar(255) NOT NULL, \`restore\` longtext NOT NULL,
-     PRIMARY KEY (service, kind, subject)) ENGINE=InnoDB`,
+     service varchar(63) NOT NULL, database_name varchar(64) NOT NULL, kind varchar(40) NOT NULL, subject varchar(255) NOT NULL,
+     \`restore\` longtext NOT NULL, PRIMARY KEY (service, database_name, kind, subject)) ENGINE=InnoDB`,
 ] as const;
 
 const CONTROL_TABLES = [
@@ -67,6 +72,7 @@ const CONTROL_TABLES = [
   'spool',
   'route',
   'capture',
+  'fence',
   'fence_memory',
   'epoch',
 ] as const;
@@ -92,6 +98,7 @@ export class MysqlControl implements Control {
 
   async remove(owner: Ownership): Promise<void> {
     await this.#underInstallLock(async (connection) => {
+      await refuseWhileFenced(connection, owner.service);
       await connection.query('START TRANSACTION');
       try {
         await lockMysqlEpoch(connection, owner);
@@ -230,4 +237,19 @@ export class MysqlControl implements Control {
       }
     });
   }
+}
+
+/** Triggers that read a row which is gone refuse every write: they have to go first. */
+async function refuseWhileFenced(connection: mysql.Connection, service: string): Promise<void> {
+  const [left] = await queryable(connection).query({
+    sql: `SELECT event_object_schema AS \`schema\`, event_object_table AS relation FROM information_schema.triggers
+           WHERE action_statement LIKE ? LIMIT 1`,
+    values: [`BEGIN%/* dbps fence ${encodeURIComponent(service).replaceAll(/[\\%_]/g, '\\$&')}@%`],
+  });
+  if (left === undefined) return;
+  throw new RefusedError({
+    code: 'DBPS_E390',
+    message: `the fence of ${service} is still on ${left['schema'] ?? ''}.${left['relation'] ?? ''}: without its control row it would refuse every write there`,
+    hint: `dbps status ${service}`,
+  });
 }

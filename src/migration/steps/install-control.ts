@@ -1,3 +1,4 @@
+import { relationsOn } from '../shape.js';
 import type { Step, StepContext } from '../step-context.js';
 
 /** dbps's own tables in both databases, this runner's epoch in each, and a route that sends everything to legacy. */
@@ -38,8 +39,12 @@ export const installControl: Step = {
   undo: removeControlTables,
 };
 
-/** The lease and the journal are the state store's and stay. */
+/** The lease and the journal are the state store's and stay. Fences go first: one that reads a row which is gone refuses every write. */
 export async function removeControlTables(context: Parameters<Step['do']>[0]): Promise<void> {
+  for (const side of ['target', 'legacy'] as const) {
+    if ((await context[side].control.readEpoch(context.owner.service)) !== null)
+      await context[side].fence.remove(context.owner, relationsOn(side, context), context.signal);
+  }
   for (const { control } of [context.target, context.legacy]) {
     if ((await control.readEpoch(context.owner.service)) !== null) await control.remove(context.owner);
   }

@@ -18,4 +18,21 @@ export const TRG = {
       'public.payment has rules, so rows can be applied to it as a replica only; permission denied to set parameter "session_replication_role"',
     fix: 'As a superuser, on both servers: GRANT SET ON PARAMETER session_replication_role TO dbps; (PostgreSQL 15 and later). Or replace the rules by triggers.',
   },
+  TRG311: {
+    title: 'a table without transactions cannot be fenced',
+    severity: 'error',
+    meaning:
+      'MyISAM, Aria, MEMORY and their like write at once and take no row locks: nothing makes their writers wait, and a write that is refused half way leaves its first rows.',
+    example: 'shop.hits is stored by MyISAM: its writers cannot be made to wait',
+    fix: 'ALTER TABLE shop.hits ENGINE=InnoDB; (it copies the table), or leave it out of the service.',
+  },
+  TRG312: {
+    title: 'the storage engine changes rows behind the log',
+    severity: 'error',
+    meaning:
+      'InnoDB carries out ON DELETE CASCADE and SET NULL by itself: the child’s rows change without an event in the binary log and without firing a trigger. Capture would miss the change, and a fence would not stop it.',
+    example:
+      'the key items_ibfk_1 lets the storage engine change shop.items when shop.orders changes (ON DELETE CASCADE)',
+    fix: 'Let a trigger on the parent do the same, whose statements are logged: CREATE TRIGGER … BEFORE DELETE ON shop.orders FOR EACH ROW DELETE FROM shop.items WHERE order_id = OLD.id; then make the key anew without the action. The finding has the statements.',
+  },
 } as const satisfies Record<string, FindingEntry>;

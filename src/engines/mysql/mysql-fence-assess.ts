@@ -1,0 +1,252 @@
+/** What could stop a fence, or let writers round it. Facts are read by `readFenceRisks`; `assessFenceRisks` judges them and is pure. */
+import type { Finding } from '../../model/finding.js';
+import { parseRelationId, relationId, type RelationId } from '../../model/relation-id.js';
+import type { FenceRequest, RelationAccess } from '../engine.js';
+import { accountOf, coversSchema, readPrivileges, userOf, type Privilege } from './mysql-accounts.js';
+import type { MysqlQueryable } from './mysql-connection.js';
+import { assessCascades, readCascades, type Cascade } from './mysql-cascades.js';
+import { isFenceTrigger } from './mysql-fence-body.js';
+import { readTables, readTriggers } from './mysql-fence-tables.js';
+import { quoteRelation } from './mysql-sql.js';
+
+export interface FenceRisks {
+  readonly service: string;
+  /** dbps's own account. */
+  readonly self: string;
+  readonly relations: readonly RelationId[];
+  readonly notInnodb: readonly { readonly id: RelationId; readonly engine: string }[];
+  readonly privileges: readonly Privilege[];
+  /** False: only the privileges of this account could be read. */
+  readonly seesOthers: boolean;
+  /** Users that are connected to one of the databases. */
+  readonly connected: readonly string[];
+  /** Triggers of the user's that run as somebody else. */
+  readonly foreignTriggers: readonly {
+    readonly name: string;
+    readonly relation: RelationId;
+    readonly definer: string;
+  }[];
+  readonly cascades: readonly Cascade[];
+}
+
+export async function readFenceRisks(session: MysqlQueryable, request: FenceRequest): Promise<FenceRisks> {
+  const tables = await readTables(session, request.relations);
+  const [me] = await session.query({ sql: 'SELECT CURRENT_USER() AS account, USER() AS user' });
+  const self = me?.['account'] ?? '';
+  const privileges = await readPrivileges(session);
+  const schemas = [...new Set(request.relations.map((id) => parseRelationId(id).schema))];
+  const sessions = await session.query({
+    sql: 'SELECT DISTINCT user FROM information_schema.processlist WHERE db IN (?)',
+    values: [schemas],
+  });
+  const triggers = await readTriggers(session, request.relations);
+  return {
+    service: request.service,
+    self,
+    relations: request.relations,
+    notInnodb: tables
+      .filter((table) => !table.isTable || table.engine.toLowerCase() !== 'innodb')
+      .map(({ id, engine }) => ({ id, engine })),
+    privileges,
+    seesOthers: privileges.some(({ account }) => account !== accountOf(self)),
+    connected: sessions.map((row) => row['user'] ?? ''),
+    foreignTriggers: triggers
+      .filter((trigger) => !isFenceTrigger(trigger.name) && trigger.definer !== self)
+      .map(({ name, relation, definer }) => ({ name, relation, definer })),
+    cascades: await readCascades(session, request.relations),
+  };
+}
+
+/** TRUNCATE and DROP fire no trigger; a trigger can be dropped; what is not logged reaches nobody. */
+const BYPASSES: Readonly<Record<string, string>> = {
+  DROP: 'may truncate and drop',
+  TRIGGER: 'may drop triggers',
+  SUPER: 'may do anything',
+  'BINLOG ADMIN': 'may write past the log',
+  BINLOG_ADMIN: 'may write past the log',
+  SYSTEM_VARIABLES_ADMIN: 'may write past the log',
+  SESSION_VARIABLES_ADMIN: 'may write past the log',
+};
+
+/** Any of these lets an account make a trigger that runs as another. */
+const MAY_SET_DEFINER = new Set(['SUPER', 'SET USER', 'SET_USER_ID', 'SET_ANY_DEFINER']);
+
+/** Accounts of the server's own. */
+const SYSTEM =
+  /^'(?:mysql\.sys|mysql\.session|mysql\.infoschema|mariadb\.sys|rdsadmin|cloudsqladmin|azure_superuser)'/;
+
+export function assessFenceRisks(risks: FenceRisks): Finding[] {
+  const { service } = risks;
+  const findings: Finding[] = risks.notInnodb.map(({ id, engine }) => ({
+    code: 'TRG311',
+    severity: 'error',
+    subject: id,
+    relation: id,
+    service,
+    message: `${id} is stored by ${engine === '' ? 'no table engine' : engine}: its writers cannot be made to wait`,
+    remedy: `ALTER TABLE ${quoteRelation(id)} ENGINE=InnoDB;`,
+  }));
+  findings.push(...assessCascades(risks.cascades, service));
+  const own = risks.privileges.filter(({ account }) => account === accountOf(risks.self));
+  if (!own.some(({ privilege }) => MAY_SET_DEFINER.has(privilege)))
+    findings.push(
+      ...risks.foreignTriggers.map(({ name, relation, definer }): Finding => ({
+        code: 'SEC304',
+        severity: 'error',
+        subject: `${relation} ${name}`,
+        relation,
+        service,
+        message: `trigger ${name} of ${relation} runs as ${definer}, and ${risks.self} may not make it anew so that it passes over what dbps applies`,
+        remedy: `GRANT SET USER ON *.* TO ${accountOf(risks.self)}; (MySQL: SET_USER_ID or SET_ANY_DEFINER), or make the trigger anew as ${risks.self}`,
+      })),
+    );
+  findings.push(...assessAccounts(risks));
+  return findings;
+}
+
+function assessAccounts(risks: FenceRisks): Finding[] {
+  const { service } = risks;
+  if (!risks.seesOthers)
+    return [
+      {
+        code: 'SEC305',
+        severity: 'warning',
+        subject: risks.self,
+        service,
+        message: `who could take the fence of ${service} away is not known: ${risks.self} sees only its own privileges`,
+        remedy: `GRANT SELECT ON mysql.* TO ${accountOf(risks.self)};`,
+      },
+    ];
+  const schemas = [...new Set(risks.relations.map((id) => parseRelationId(id).schema))];
+  const covers = (privilege: Privilege): boolean =>
+    privilege.table === null
+      ? schemas.some((schema) => coversSchema(privilege.schema, schema))
+      : risks.relations.includes(relationId(privilege.schema ?? '', privilege.table));
+  const byAccount = new Map<string, Privilege[]>();
+  for (const privilege of risks.privileges) {
+    if (privilege.account === accountOf(risks.self) || SYSTEM.test(privilege.account)) continue;
+    if (BYPASSES[privilege.privilege] === undefined || !covers(privilege)) continue;
+    byAccount.set(privilege.account, [...(byAccount.get(privilege.account) ?? []), privilege]);
+  }
+  return [...byAccount]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([account, found]): Finding => {
+      const how = [...new Set(found.map(({ privilege }) => BYPASSES[privilege]))].join(', ');
+      const isServerWide = found.some(({ level }) => level === 'server');
+      // Some account has to be able to do everything; it is an application's only when applications are connected by it.
+      const isApplication = !isServerWide || risks.connected.includes(userOf(account));
+      const remedies = isServerWide ? separate(account, schemas) : revoke(account, found);
+      return isApplication
+        ? {
+            code: 'SEC303',
+            severity: 'error',
+            subject: account,
+            service,
+            message: `${account} cannot be fenced: it ${how}${isServerWide ? ', and is connected to the database now' : ''}`,
+            remedy: remedies,
+            data: { privileges: found.map(({ privilege, on }) => `${privilege} ON ${on}`) },
+          }
+        : {
+            code: 'SEC302',
+            severity: 'warning',
+            subject: account,
+            service,
+            message: `${account} could take the fence of ${service} away: it ${how}`,
+            remedy: 'Keep it for administration: no application may connect with it.',
+          };
+    });
+}
+
+function revoke(account: string, found: readonly Privilege[]): string {
+  const byObject = new Map<string, string[]>();
+  for (const { on, privilege } of found) byObject.set(on, [...(byObject.get(on) ?? []), privilege]);
+  return [...byObject]
+    .map(
+      ([on, privileges]) => `REVOKE ${[...new Set(privileges)].sort().join(', ')} ON ${on} FROM ${account};`,
+    )
+    .join(' ');
+}
+
+function separate(account: string, schemas: readonly string[]): string {
+  const application = `'app'@'%'`;
+  return [
+    `Give the application an account of its own: CREATE USER ${application} IDENTIFIED BY '…';`,
+    ...schemas.map(
+      (schema) => `GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE ON \`${schema}\`.* TO ${application};`,
+    ),
+    `and connect with that instead of ${account}.`,
+  ].join(' ');
+}
+
+/**
+ * Who touches the relations now: by the metadata locks of sessions where the server shows them, else by the statements that are running.
+ */
+export async function readAccess(
+  session: MysqlQueryable,
+  relations: readonly RelationId[],
+): Promise<RelationAccess[]> {
+  if (relations.length === 0) return [];
+  await readTables(session, relations);
+  return (await readMetadataLocks(session, relations)) ?? (await readRunning(session, relations));
+}
+
+const LOCKS = `
+SELECT l.object_schema, l.object_name, t.processlist_user AS user, t.processlist_id AS id, t.processlist_command AS command,
+       LEFT(COALESCE(t.processlist_info, ''), 100) AS info, COALESCE(a.attr_value, '') AS program
+  FROM performance_schema.metadata_locks l
+  JOIN performance_schema.threads t ON t.thread_id = l.owner_thread_id
+  LEFT JOIN performance_schema.session_connect_attrs a ON a.processlist_id = t.processlist_id AND a.attr_name = 'program_name'
+ WHERE l.object_type = 'TABLE' AND t.processlist_id <> CONNECTION_ID() AND t.processlist_user IS NOT NULL
+   AND COALESCE(a.attr_value, '') NOT LIKE 'dbps%' AND (l.object_schema, l.object_name) IN`;
+
+/** @returns null where the server does not show them: without performance_schema, or without its instrument. */
+async function readMetadataLocks(
+  session: MysqlQueryable,
+  relations: readonly RelationId[],
+): Promise<RelationAccess[] | null> {
+  const names = relations.map((id) => parseRelationId(id));
+  try {
+    const [instrument] = await session.query({
+      sql: `SELECT enabled FROM performance_schema.setup_instruments WHERE name = 'wait/lock/metadata/sql/mdl' AND @@performance_schema = 1`,
+    });
+    if (instrument?.['enabled'] !== 'YES') return null;
+    const rows = await session.query({
+      sql: `${LOCKS} (${names.map(() => '(?, ?)').join(', ')}) ORDER BY 1, 2, 3`,
+      values: names.flatMap(({ schema, name }) => [schema, name]),
+    });
+    return rows.map((row) => ({
+      relation: relationId(row['object_schema'] ?? '', row['object_name'] ?? ''),
+      user: row['user'] ?? '',
+      detail: `connection ${row['id'] ?? ''}, ${row['command'] ?? ''}: ${row['info'] ?? ''}`,
+    }));
+  } catch {
+    return null;
+  }
+}
+
+async function readRunning(
+  session: MysqlQueryable,
+  relations: readonly RelationId[],
+): Promise<RelationAccess[]> {
+  const rows = await session.query({
+    sql: `SELECT id, user, db, command, LEFT(info, 2000) AS info FROM information_schema.processlist
+           WHERE id <> CONNECTION_ID() AND info IS NOT NULL ORDER BY id`,
+  });
+  return relations.flatMap((relation) => {
+    const { schema, name } = parseRelationId(relation);
+    const mentions = new RegExp(
+      `(?:^|[^\\w$])${name.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')}(?:[^\\w$]|$)`,
+      'iu',
+    );
+    return rows
+      .filter((row) => {
+        const info = row['info'] ?? '';
+        return mentions.test(info) && (row['db'] === schema || info.includes(schema));
+      })
+      .map((row) => ({
+        relation,
+        user: row['user'] ?? '',
+        detail: `connection ${row['id'] ?? ''}, ${row['command'] ?? ''}: ${(row['info'] ?? '').slice(0, 100)}`,
+      }));
+  });
+}

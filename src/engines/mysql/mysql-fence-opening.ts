@@ -1,0 +1,43 @@
+/** Opening a fence: what was kept for it is created, then one transaction says who owns and lets the writers through. */
+import type mysql from 'mysql2/promise';
+import { RefusedError } from '../../model/errors.js';
+import type { OpenFenceOptions, Ownership } from '../engine.js';
+import { queryable } from './mysql-connection.js';
+import { runKeptStatements, type Arming } from './mysql-fence-arming.js';
+import type { FenceKey } from './mysql-fence-body.js';
+import { readFenceRow, writeFenceRow } from './mysql-fence-row.js';
+
+export async function openFence(arming: Arming, options: OpenFenceOptions): Promise<void> {
+  const { pool, key, owner } = arming;
+  // Asked before anything is created, and again behind the lock.
+  await pool.ownedTransaction(owner, (connection) => requireNewer(connection, key, owner, options));
+  await runKeptStatements(arming, 'all');
+  await pool.ownedTransaction(owner, async (connection) => {
+    await requireNewer(connection, key, owner, options);
+    const { owner: side, revision } = options.ownership;
+    await writeFenceRow(connection, key, {
+      refusal: null,
+      ownership: { owner: side, epoch: owner.epoch, revision },
+    });
+  });
+}
+
+/** Only forwards: a late opener with an older revision must not take back what was given away since. */
+async function requireNewer(
+  connection: mysql.Connection,
+  key: FenceKey,
+  owner: Ownership,
+  { ownership }: OpenFenceOptions,
+): Promise<void> {
+  const now = (await readFenceRow(queryable(connection), key, 'FOR UPDATE'))?.ownership ?? null;
+  const isNewer =
+    now === null ||
+    now.revision < ownership.revision ||
+    (now.revision === ownership.revision && now.owner === ownership.owner);
+  if (isNewer) return;
+  throw new RefusedError({
+    code: 'DBPS_E333',
+    message: `the fence of ${owner.service} is not to be opened: its ownership row is newer than the decision to open it`,
+    hint: `dbps status ${owner.service}`,
+  });
+}
