@@ -10,6 +10,7 @@ import type {
   FenceState,
   ReadOnlyDatabase,
 } from '../engines/engine.js';
+import { RefusedError } from '../model/errors.js';
 import type { Finding } from '../model/finding.js';
 import { nextTransition, PHASES, type Activity, type Phase } from '../model/phases.js';
 import type { Plan, ServicePlan } from '../model/plan.js';
@@ -144,7 +145,16 @@ async function observe(
       const told_ = live ? (told?.progress[direction] ?? null) : null;
       streams[direction] = await observeStream(state.service, direction, from, to, capture, told_);
     }
-    const fences = planned === null ? null : await observeFences(plan as Plan, planned, legacy, target);
+    const isGone = state.phase === 'decommissioned';
+    const fences =
+      planned === null || isGone
+        ? null
+        : await observeFences(plan as Plan, planned, legacy, target).catch((error: unknown) => {
+            // While they are renamed and dropped, relations are no longer where the plan has them.
+            if (!(error instanceof RefusedError)) throw error;
+            unknown.push(`fences: ${error.message}`);
+            return null;
+          });
     const isForward = (route?.owner ?? 'legacy') === 'legacy';
     const keys = await (isForward ? target : legacy)?.control.readKeySets(
       state.service,
@@ -162,16 +172,17 @@ async function observe(
       isNew: false,
       runner: state.lease === null ? null : { ...state.lease, isLive: live },
       traffic: {
-        owner: route?.owner ?? 'legacy',
-        readShare: route?.readShare ?? 0,
+        // Once everything is the service's own there is no route left to read.
+        owner: route?.owner ?? (isGone ? 'service' : 'legacy'),
+        readShare: route?.readShare ?? (isGone ? 100 : 0),
         readRelations: route?.readRelations ?? [],
-        legacyFence: fences?.legacy ?? 'unknown',
-        serviceFence: fences?.service ?? 'unknown',
+        legacyFence: fences?.legacy ?? (isGone ? 'absent' : 'unknown'),
+        serviceFence: fences?.service ?? (isGone ? 'absent' : 'unknown'),
       },
       capture: streams,
       progress: live ? (told?.progress ?? null) : null,
       progressAt: told?.at ?? null,
-      relations: planned === null ? [] : describeRelations(plan as Plan, planned, copied, state),
+      relations: planned === null || isGone ? [] : describeRelations(plan as Plan, planned, copied, state),
       unverifiedRows: keys?.changed ?? null,
       soak: describeSoak(state, config.migration.decommission.soakMs),
       unknown,

@@ -47,6 +47,7 @@ export async function verify(config: Config, options: VerifyOptions): Promise<Ve
   const chosen = await choose(config, options);
   const legacy = await openReadOnly(config.source.target(), options.signal);
   const results: VerifyResult[] = [];
+  const repairs: (string | null)[] = [];
   try {
     for (const { service, plan } of chosen) {
       if (service.target === null)
@@ -58,7 +59,9 @@ export async function verify(config: Config, options: VerifyOptions): Promise<Ve
         });
       const target = await openReadOnly(service.target.target(), options.signal);
       try {
-        results.push(await verifyOne(config, options, plan, legacy, target));
+        const { result, repair } = await verifyOne(config, options, plan, legacy, target);
+        results.push(result);
+        if (options.repair === true) repairs.push(repair);
       } finally {
         await target.close();
       }
@@ -70,7 +73,7 @@ export async function verify(config: Config, options: VerifyOptions): Promise<Ve
     mode: options.mode,
     isEqual: results.every((result) => result.isEqual),
     services: results,
-    repairSql: options.repair === true ? repairSqlOf(results) : null,
+    repairSql: repairs.filter((text) => text !== null).join('\n') || null,
   };
 }
 
@@ -80,7 +83,7 @@ async function verifyOne(
   service: ServicePlan,
   legacy: ReadOnlyDatabase,
   target: ReadOnlyDatabase,
-): Promise<VerifyResult> {
+): Promise<{ readonly result: VerifyResult; readonly repair: string | null }> {
   const all = relationMaps(options.plan, service);
   const maps = select(all, options.only, service.name);
   const ownership = await legacy.fence.ownership(service.name);
@@ -90,7 +93,7 @@ async function verifyOne(
   const stream = { service: service.name, direction };
   const streamed = direction === 'forward' ? all : reverseMaps(all, service);
   const described = describeService(service, maps);
-  return verifyService({
+  const result = await verifyService({
     service: service.name,
     source: legacy,
     target,
@@ -123,6 +126,11 @@ async function verifyOne(
     signal,
     now: options.now,
   });
+  const where = direction === 'forward' ? `the database of ${service.name}` : 'the shared database';
+  return {
+    result,
+    repair: repairSqlOf(result, where, following.checksum.repairFrame(service.name, direction)),
+  };
 }
 
 async function choose(
@@ -187,16 +195,20 @@ function select<M extends { readonly source: RelationId }>(
   return maps.filter(isNamed);
 }
 
-function repairSqlOf(results: readonly VerifyResult[]): string | null {
-  const statements = results.flatMap((result) =>
-    result.relations.flatMap((relation) =>
-      relation.differences.length === 0
-        ? []
-        : [
-            `-- ${result.service}: ${relation.relation}, ${relation.differing} rows`,
-            ...relation.differences.map((difference) => difference.repairSql),
-          ],
-    ),
+function repairSqlOf(
+  result: VerifyResult,
+  where: string,
+  frame: { readonly before: string; readonly after: string },
+): string | null {
+  const statements = result.relations.flatMap((relation) =>
+    relation.differences.length === 0
+      ? []
+      : [
+          `-- ${relation.relation}, ${relation.differing} rows`,
+          ...relation.differences.map((difference) => difference.repairSql),
+        ],
   );
-  return statements.length === 0 ? null : `${statements.join('\n')}\n`;
+  if (statements.length === 0) return null;
+  const heading = `-- ${result.service}: run in ${where}, as the role that dbps runs as`;
+  return `${[heading, frame.before, ...statements, frame.after].join('\n')}\n`;
 }

@@ -89,7 +89,7 @@ async function rehearsalOutcome(
 ): Promise<Outcome<RehearsalReport>> {
   const { rehearsalText } = await import('../report/text/rehearsal.js');
   const { service, confirm: token } = rehearsal;
-  const command = [
+  const plain = [
     'dbps',
     wish.kind === 'rollback' ? 'rollback' : `migrate ${wish.kind}`,
     service,
@@ -97,28 +97,24 @@ async function rehearsalOutcome(
     ...('parameters' in wish && wish.parameters.reads !== undefined
       ? ['--reads', String(wish.parameters.reads)]
       : []),
-    ...(token === null ? [] : ['--confirm', token]),
   ].join(' ');
-  const refusal = rehearsal.legs
-    .flatMap(({ guards }) => guards)
-    .find(({ result }) => result.outcome !== 'ok');
+  const command = token === null ? plain : `${plain} --confirm ${token}`;
+  const results = rehearsal.legs.flatMap(({ guards }) => guards.map(({ result }) => result));
+  const isRefused = results.some(({ outcome }) => outcome === 'refused');
+  const refusal = results.find(({ outcome }) => outcome === (isRefused ? 'refused' : 'unknown'));
   const hint =
-    refusal !== undefined && 'hint' in refusal.result && refusal.result.hint.startsWith('dbps ')
-      ? refusal.result.hint
-      : null;
+    refusal !== undefined && 'hint' in refusal && /^dbps [^;,.]*$/.test(refusal.hint) ? refusal.hint : null;
   return {
     result: { ...rehearsal, dryRun: true },
     findings: rehearsal.legs.flatMap(({ guards }) =>
       guards.flatMap(({ result }) => (result.outcome === 'refused' ? result.findings : [])),
     ),
     isYes: true,
-    nextSteps: [rehearsal.isReady || hint === null ? command : hint],
+    nextSteps: [hint ?? (isRefused ? `${plain} --dry-run` : command)],
     text: (style) =>
       [
         rehearsalText(rehearsal, context.isVerbose, style),
-        ...(token === null
-          ? []
-          : ['The token is void when the plan or the state changes.', `To do this: ${command}`]),
+        ...(token === null || isRefused ? [] : ['The token is void when the plan or the state changes.']),
       ].join('\n'),
   };
 }

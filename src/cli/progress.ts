@@ -29,8 +29,14 @@ export function lineProgress(write: (line: string) => void, now: () => number): 
   const shown = new Map<string, { at: number; event: ProgressEvent }>();
   const last = new Map<string, ProgressEvent>();
   const waiting = new Map<string, { line: string; at: number }>();
-  const print = (event: DbpsEvent) =>
-    write(`${new Date(now()).toISOString().slice(0, 19)}Z ${eventLine(event)}\n`);
+  const told = new Set<string>();
+  const print = (event: DbpsEvent) => {
+    const line = eventLine(event);
+    // Both databases may have the same to say.
+    if (event.type === 'finding' && told.has(line)) return;
+    told.add(line);
+    write(`${new Date(now()).toISOString().slice(0, 19)}Z ${line}\n`);
+  };
   return {
     sink: (event) => {
       if (event.type === 'waiting') {
@@ -66,6 +72,7 @@ export async function liveProgress(
   const current = new Map<string, ProgressEvent>();
   let waiting: string | null = null;
   let drawnAt = 0;
+  const told = new Set<string>();
   const draw = () => {
     drawnAt = now();
     block(progressBlock([...current.values()], waiting, style));
@@ -83,8 +90,11 @@ export async function liveProgress(
         if (now() - drawnAt >= DRAW_EVERY_MS) draw();
         return;
       }
+      const line = eventLine(event);
+      if (event.type === 'finding' && told.has(line)) return;
+      told.add(line);
       block.clear();
-      stream.write(`${eventLine(event)}\n`);
+      stream.write(`${line}\n`);
       if (event.type === 'phase' || (event.type === 'step' && event.state !== 'started')) {
         current.clear();
         waiting = null;

@@ -617,6 +617,8 @@ export interface Checksum {
    * absent where the engine has no such keys.
    */
   duplicates?(key: DuplicateQuery, limit: number, signal?: AbortSignal): Promise<readonly Key[]>;
+  /** What goes around such statements, so that the closed fence lets them pass and nothing of them is carried back as a write of an application. */
+  repairFrame(service: string, direction: Direction): { readonly before: string; readonly after: string };
   orphans(reference: OrphanQuery, limit: number, signal?: AbortSignal): Promise<OrphanResult>;
   sequences(ids: readonly RelationId[], signal?: AbortSignal): Promise<readonly SequenceState[]>;
 }

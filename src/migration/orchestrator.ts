@@ -55,6 +55,8 @@ export async function carryOut(run: Run): Promise<TransitionResult> {
   const { transition, context, state } = run;
   const began = context.now();
   const isResumed = state.target === transition.to;
+  // A share of reads is raised by the same transition again: it begins where it ends.
+  const from = state.phase === transition.to ? state.phase : transition.from;
   const steps = transition.steps.map((name) => run.catalogue.step(name));
   const isCommitted = isResumed && (await passedCommitPoint(steps, context));
   const guards = isCommitted ? [] : await passGuards(run, isResumed);
@@ -82,10 +84,11 @@ export async function carryOut(run: Run): Promise<TransitionResult> {
   });
   await journal(context, transition, TRANSITION_ITSELF, 'done', null, { durationMs: context.now() - began });
   run.onStep({ step: null, index: 0, of: 0, waitingFor: null });
-  context.emit({ type: 'phase', service: context.service.name, from: transition.from, to: transition.to });
+  if (from !== transition.to)
+    context.emit({ type: 'phase', service: context.service.name, from, to: transition.to });
   await context.at('transition.after-phase');
   return {
-    from: transition.from,
+    from,
     to: transition.to,
     guards,
     steps: results,

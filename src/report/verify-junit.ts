@@ -16,7 +16,9 @@ export function verifyJunit(results: readonly VerifyResult[]): string {
               type: relation.differing > 0 ? 'different' : 'unsettled',
               message:
                 relation.differing > 0
-                  ? `${relation.differing} rows differ`
+                  ? relation.differing === 1
+                    ? '1 row differs'
+                    : `${relation.differing} rows differ`
                   : `${relation.unsettled} rows changed in every round`,
               body: relation.differences
                 .map((row) =>

@@ -18,9 +18,6 @@ export interface CliResult {
 export interface CliOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  readonly signal?: { readonly name: NodeJS.Signals; readonly whenStderrHas: string };
-  /** Given the process, for a test that has to do something to it while it runs. */
-  readonly onStart?: (child: ChildProcess) => void;
 }
 
 /** Nothing of the caller's environment but what a process needs: a developer's NO_COLOR or DBPS_* must not change a test. */
@@ -33,8 +30,48 @@ export function cleanEnvironment(env: Readonly<Record<string, string>> = {}): No
   };
 }
 
-export async function dbps(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-  const result = await runToEnd(args, options);
+export function dbps(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+  return start(args, options).ended;
+}
+
+/** A run that a test talks to while it lasts: waits for what it says, sends it signals. */
+export interface Running {
+  readonly child: ChildProcess;
+  /** Checked as every run is. */
+  readonly ended: Promise<CliResult>;
+  /** Until stdout or stderr has it; rejects when the process ends without having said so. */
+  until(text: string): Promise<void>;
+}
+
+export function start(args: readonly string[], options: CliOptions = {}): Running {
+  const said: { text: string; listeners: Set<() => void> } = { text: '', listeners: new Set() };
+  const { child, result } = spawnCli(args, options, (text) => {
+    said.text += text;
+    for (const listener of said.listeners) listener();
+  });
+  const ended = result.then((found) => checked(args, options, found));
+  // Whoever waits for the end hears of it; until() must not leave a rejection that nobody handles.
+  ended.catch(() => undefined);
+  return {
+    child,
+    ended,
+    until: (text) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          if (!said.text.includes(text)) return;
+          said.listeners.delete(look);
+          resolve();
+        };
+        said.listeners.add(look);
+        look();
+        void result.then(({ code }) =>
+          reject(new Error(`ended with ${code} before it said "${text}":\n${said.text}`)),
+        );
+      }),
+  };
+}
+
+async function checked(args: readonly string[], options: CliOptions, result: CliResult): Promise<CliResult> {
   // Killed (a second Ctrl-C, SIGKILL): whatever was printed by then is all there is.
   const isCut = result.code === null || result.code > 128;
   for (const { format, file } of isCut ? [] : jsonDestinations(args, options.env ?? {})) {
@@ -53,26 +90,29 @@ function readIfThere(file: string): string {
   return fs.existsSync(file) && fs.statSync(file).isFile() ? fs.readFileSync(file, 'utf8') : '';
 }
 
-function runToEnd(args: readonly string[], options: CliOptions): Promise<CliResult> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [BIN, ...args], {
-      cwd: options.cwd,
-      env: cleanEnvironment(options.env),
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let stdout = '';
-    let stderr = '';
-    let isSignalled = false;
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      stderr += text;
-      if (options.signal !== undefined && !isSignalled && stderr.includes(options.signal.whenStderrHas)) {
-        isSignalled = true;
-        child.kill(options.signal.name);
-      }
-    });
+function spawnCli(
+  args: readonly string[],
+  options: CliOptions,
+  onText: (text: string) => void,
+): { readonly child: ChildProcess; readonly result: Promise<CliResult> } {
+  const child = spawn(process.execPath, [BIN, ...args], {
+    cwd: options.cwd,
+    env: cleanEnvironment(options.env),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+    onText(text);
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+    onText(text);
+  });
+  const result = new Promise<CliResult>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code) => resolve({ code, stdout, stderr }));
-    options.onStart?.(child);
   });
+  return { child, result };
 }

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import zlib from 'node:zlib';
-import { dbps, type CliOptions, type CliResult } from './cli.js';
+import { start, type CliOptions, type CliResult, type Running } from './cli.js';
 import { secretIn } from './printed.js';
 import { createTestDatabase, type TestDatabase } from './postgres.js';
 
@@ -23,6 +23,8 @@ export interface Project<P extends Place = TestDatabase> {
   /** Everything that any command of this project wrote to its streams so far. */
   readonly written: () => string;
   run(args: readonly string[], options?: CliOptions): Promise<CliResult>;
+  /** A run that lasts. Whoever starts it ends it. */
+  start(args: readonly string[], options?: CliOptions): Running;
   /** The envelope of a command, run with --json. */
   json(args: readonly string[], options?: CliOptions): Promise<Envelope>;
   writeConfig(text: string): void;
@@ -96,17 +98,21 @@ export function createProjectOn<P extends Place>(
     ].join('\n'),
   );
   let written = '';
-  const run = async (args: readonly string[], more: CliOptions = {}): Promise<CliResult> => {
-    const result = await dbps(args, { cwd: directory, ...more });
-    written += result.stdout + result.stderr;
-    return result;
+  const begin = (args: readonly string[], more: CliOptions = {}): Running => {
+    const running = start(args, { cwd: directory, ...more });
+    const note = (text: string) => (written += text);
+    running.child.stdout?.on('data', note);
+    running.child.stderr?.on('data', note);
+    return running;
   };
+  const run = (args: readonly string[], more: CliOptions = {}): Promise<CliResult> => begin(args, more).ended;
   return {
     directory,
     legacy,
     targets,
     written: () => written,
     run,
+    start: begin,
     json: async (args, more) => {
       const result = await run([...args, '--json'], more);
       try {

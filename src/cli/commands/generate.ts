@@ -54,7 +54,7 @@ export function addGenerate(program: Command, bind: Bind): void {
         const isReadOnly = flags.check === true || flags.dryRun === true;
         const result = isReadOnly ? await checkGenerated(request) : await writeGenerated(request);
         const count = (state: string) => result.files.filter((file) => file.state === state).length;
-        const shown = result.files.filter((file) => isReadOnly || file.state !== 'unchanged');
+        const shown = result.files.filter((file) => file.state !== 'unchanged');
         const where = context.relative(directory);
         const summary = ['written', 'unchanged', 'missing', 'stale', 'edited']
           .filter((state) => count(state) > 0)

@@ -23,7 +23,8 @@ export function addMigrate(program: Command, bind: Bind): void {
     .description(
       'Takes a service from phase to phase: planned, provisioned, dual-write, read-cutover, write-cutover, sync, decommissioned. Each transition is guarded, journalled and can be run again after a crash; all but the last can be taken back.',
     )
-    .addHelpText('after', '\nExample:\n  $ dbps migrate advance orders --to provisioned --dry-run');
+    .addHelpText('after', '\nExample:\n  $ dbps migrate advance orders --to provisioned --dry-run')
+    .helpCommand(false);
 
   migrate
     .command('advance')
@@ -134,7 +135,7 @@ export function addMigrate(program: Command, bind: Bind): void {
             result: { entries },
             isYes: true,
             nextSteps: [service === undefined ? 'dbps status' : `dbps status ${service}`],
-            text: () => historyText(entries),
+            text: () => historyText(entries, service),
           };
         },
       ),

@@ -26,6 +26,7 @@ export function addPlan(program: Command, bind: Bind): void {
     .option('--out <file>', 'where to write the plan; default dbps/plan.json beside dbps.yaml')
     .option('--dry-run', 'write nothing')
     .addHelpText('after', '\nExample:\n  $ dbps plan\n  $ dbps plan show')
+    .helpCommand(false)
     .action(
       bind('plan', FORMATS, async (context, _args, flags: PlanFlags) => {
         const { defaultPlanFile, planSplit, writePlan } = await import('../../app/plan.js');

@@ -58,7 +58,9 @@ async function look(
   const isWell =
     findings.length === 0 &&
     services.every(({ activity }) => activity !== 'blocked' && activity !== 'failed');
-  const next = services.find((entry) => entry.next !== null)?.next;
+  const next = services
+    .filter((entry) => entry.next !== null)
+    .toSorted((a, b) => urgency(a) - urgency(b))[0]?.next;
   return {
     result: { services: services.map((entry) => pick(withoutFindings(entry), flags.fields)) },
     findings,
@@ -88,6 +90,14 @@ async function look(
         )}\n`,
     },
   };
+}
+
+/** Whose next step comes first: what has stopped, then what nobody replicates, then what was begun; a service that waits can wait. */
+function urgency({ activity, findings, next, target }: ServiceStatus): number {
+  if (findings.length > 0 || activity === 'failed' || activity === 'blocked') return 0;
+  if (next === 'dbps run') return 1;
+  if (target !== null) return 2;
+  return activity === 'paused' ? 3 : 4;
 }
 
 function withoutFindings({ findings: _findings, ...rest }: ServiceStatus): Omit<ServiceStatus, 'findings'> {

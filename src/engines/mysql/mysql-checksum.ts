@@ -10,6 +10,7 @@ import type {
   ChecksumMethod,
   Chunk,
   ComparedRow,
+  Direction,
   Key,
   MethodOptions,
   OpenOptions,
@@ -25,9 +26,10 @@ import { columnsOn, keyOn, relationOn, type SideColumn } from '../relation-sides
 import { BulkSessions, type BulkSession } from './mysql-bulk-sessions.js';
 import { hashedAs, hashingNote, mostBytes, rowBytesSql, rowNumberSql } from './mysql-column-hash.js';
 import { describeColumns, type DescribedColumn } from './mysql-column-types.js';
+import { SESSION_MARK } from './mysql-connection.js';
 import { keysCondition, orderBy, rangeCondition, type KeyOrder } from './mysql-key-range.js';
 import { readSequences } from './mysql-sequences.js';
-import { quoteIdentifier, quoteRelation } from './mysql-sql.js';
+import { quoteIdentifier, quoteLiteral, quoteRelation } from './mysql-sql.js';
 import { fromServer, literal, readSql } from './mysql-values.js';
 
 const METHOD = 'CRC32 and SHA-1 of whole rows, xor over rows';
@@ -182,6 +184,18 @@ export class MysqlChecksum implements Checksum {
       ` INSERT INTO ${relation} (${names}) SELECT ${literals.join(', ')} FROM DUAL` +
       ` WHERE NOT EXISTS (SELECT 1 FROM ${relation} WHERE ${keysCondition([key], keyColumns)});`
     );
+  }
+
+  repairFrame(service: string, direction: Direction): { readonly before: string; readonly after: string } {
+    const isOurs = `service = ${quoteLiteral(service)} AND direction = ${quoteLiteral(direction)}`;
+    return {
+      before: [
+        `SET ${SESSION_MARK} = 'on';`,
+        'START TRANSACTION;',
+        `UPDATE dbps.checkpoint SET mark = mark + 1 WHERE ${isOurs};`,
+      ].join('\n'),
+      after: `COMMIT;\nSET ${SESSION_MARK} = NULL;`,
+    };
   }
 
   async orphans(reference: OrphanQuery, limit: number, signal?: AbortSignal): Promise<OrphanResult> {

@@ -11,6 +11,7 @@ import type {
   ChecksumMethod,
   Chunk,
   ComparedRow,
+  Direction,
   Key,
   MethodOptions,
   OpenOptions,
@@ -26,6 +27,7 @@ import type {
 import { columnsOn, keyOn, relationOn } from '../relation-sides.js';
 import { finishSql, hashedAs, hashingNote, rowHashSql } from './postgres-column-hash.js';
 import { describeColumns } from './postgres-column-types.js';
+import { SESSION_MARK } from './postgres-connection.js';
 import { BULK_SETTINGS, CopySessions } from './postgres-copy-sessions.js';
 import { fromClause, keysCondition, rangeCondition, type KeyOrder } from './postgres-key-range.js';
 import { planCuts } from './postgres-key-sample.js';
@@ -200,6 +202,18 @@ export class PostgresChecksum implements Checksum {
       });
       return rows;
     }, signal);
+  }
+
+  repairFrame(service: string, direction: Direction): { readonly before: string; readonly after: string } {
+    const isOurs = `service = ${quoteLiteral(service)} AND direction = ${quoteLiteral(direction)}`;
+    return {
+      before: [
+        'BEGIN;',
+        `SELECT pg_catalog.set_config(${quoteLiteral(SESSION_MARK)}, 'on', true);`,
+        `UPDATE dbps.checkpoint SET mark = mark + 1 WHERE ${isOurs};`,
+      ].join('\n'),
+      after: 'COMMIT;',
+    };
   }
 
   async orphans(reference: OrphanQuery, limit: number, signal?: AbortSignal): Promise<OrphanResult> {

@@ -26,7 +26,11 @@ export const sequenceHeadroom: Guard = {
       ...there.map((sequence) => ({ ...sequence, ...legacyBounds.find(({ id }) => id === sequence.id) })),
       ...here.map((sequence) => ({ ...sequence, ...targetBounds.find(({ id }) => id === sequence.id) })),
     ].filter((sequence) => !hasRoom(sequence));
-    if (tight.length === 0) return { outcome: 'ok', detail: `${ids.length} sequences have room` };
+    if (tight.length === 0)
+      return {
+        outcome: 'ok',
+        detail: `${ids.length === 1 ? '1 sequence has' : `${ids.length} sequences have`} room`,
+      };
     return {
       outcome: 'refused',
       code: 'DBPS_E317',

@@ -18,12 +18,14 @@ export interface DoctorReport {
   readonly unknown: number;
 }
 
+const WIDTH = 100;
 const WORDS = { ok: 'ok', problem: 'problem', skipped: 'skipped', unknown: 'could not check' } as const;
 
 export function doctorText(report: DoctorReport, style: Style): string {
   const width = Math.max(...report.checks.map(({ where }) => where.length), 6);
   const names = Math.max(...report.checks.map(({ name }) => name.length), 6);
   const indent = ' '.repeat(17 + width + 2);
+  const rest = Math.max(40, WIDTH - indent.length);
   const lines = report.checks.map((check) => {
     const color =
       check.outcome === 'ok'
@@ -34,10 +36,10 @@ export function doctorText(report: DoctorReport, style: Style): string {
     const word = color(WORDS[check.outcome].padEnd(15));
     const { finding } = check;
     if (check.outcome !== 'problem' || finding === null)
-      return `${word}  ${check.where.padEnd(width)}  ${check.name.padEnd(names)}  ${wrap(check.detail, 70, `${indent}${' '.repeat(names + 2)}`)}`;
+      return `${word}  ${check.where.padEnd(width)}  ${check.name.padEnd(names)}  ${wrap(check.detail, rest - names - 2, `${indent}${' '.repeat(names + 2)}`)}`;
     return [
-      `${word}  ${check.where.padEnd(width)}  ${style.bold(finding.code)} ${wrap(finding.message, 85, indent)}`,
-      `${indent}fix: ${wrap(finding.remedy, 80, `${indent}     `)}`,
+      `${word}  ${check.where.padEnd(width)}  ${style.bold(finding.code)} ${wrap(finding.message, rest - 7, indent)}`,
+      `${indent}fix: ${wrap(finding.remedy, rest - 5, `${indent}     `)}`,
     ].join('\n');
   });
   lines.push(

@@ -21,6 +21,7 @@ export interface MoveReport {
       readonly step: string;
       readonly outcome: 'done' | 'already' | 'undone';
       readonly durationMs: number;
+      readonly details?: Readonly<Record<string, unknown>>;
     }[];
   }[];
 }
@@ -46,8 +47,9 @@ export function moveText(report: MoveReport, cutover: CutoverReport | null, styl
         formatDuration(durationMs),
       ]),
     ];
+    const way = transition.from === transition.to ? transition.to : `${transition.from} -> ${transition.to}`;
     return [
-      `${style.bold(report.service)}   ${transition.from} -> ${transition.to}   in ${formatDuration(transition.durationMs)}`,
+      `${style.bold(report.service)}   ${way}   in ${formatDuration(transition.durationMs)}`,
       table(rows, { indent: '  ' }),
     ].join('\n');
   });
@@ -57,8 +59,15 @@ export function moveText(report: MoveReport, cutover: CutoverReport | null, styl
       : [
           `writers waited ${formatDuration(cutover.fenceMs)}, of which ${formatDuration(cutover.drainMs ?? null)} until the other side had everything`,
         ];
+  const share = report.transitions
+    .flatMap(({ steps }) => steps)
+    .findLast(({ step }) => step === 'publish-read-share')?.details;
+  const reads =
+    typeof share?.['reads'] === 'number' ? [`${share['reads']}% of reads go to the service database`] : [];
   const by = report.by === 'runner' ? [`carried out by dbps run, request ${report.request ?? ''}`] : [];
-  return [...blocks, [...pause, ...by, `${report.service} is in ${report.phase}`].join('\n')].join('\n\n');
+  return [...blocks, [...pause, ...reads, ...by, `${report.service} is in ${report.phase}`].join('\n')].join(
+    '\n\n',
+  );
 }
 
 export interface HistoryEntry {
@@ -73,14 +82,30 @@ export interface HistoryEntry {
   readonly holder: string;
 }
 
-export function historyText(entries: readonly HistoryEntry[]): string {
+/**
+ * Oldest first. That a step began is told by what became of it; a line that only says `started` is one that nobody finished.
+ * @param service the one that was asked for: its name is in no line then.
+ */
+export function historyText(entries: readonly HistoryEntry[], service?: string): string {
   if (entries.length === 0) return 'the journal is empty';
+  const isOver = (entry: HistoryEntry, index: number) =>
+    entry.event === 'started' &&
+    entries
+      .slice(index + 1)
+      .some(
+        (later) =>
+          later.service === entry.service &&
+          later.transition === entry.transition &&
+          later.step === entry.step &&
+          later.event !== 'started',
+      );
+  const shown = entries.filter((entry, index) => !isOver(entry, index));
   return table(
-    entries.map((entry) => {
+    shown.map((entry) => {
       const { durationMs } = (entry.data ?? {}) as { readonly durationMs?: number };
       return [
-        entry.at,
-        entry.service,
+        `${entry.at.slice(0, 19)}Z`,
+        ...(service === undefined ? [entry.service] : []),
         entry.transition,
         entry.step,
         entry.event,

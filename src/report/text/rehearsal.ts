@@ -34,11 +34,13 @@ export function rehearsalText(report: RehearsalReport, isVerbose: boolean, style
   if (report.legs.length === 0) return `${report.service} is in ${report.phase}; there is nothing to do`;
   const blocks = report.legs.map((leg) => {
     const lines = [
-      `${style.bold(report.service)}   ${leg.kind === 'take-back' ? `takes back ${leg.from} -> ${leg.to}` : `${leg.from} -> ${leg.to}`}   ${leg.summary}`,
+      `${style.bold(report.service)}   ${leg.kind === 'take-back' ? `takes back ${leg.from} -> ${leg.to}` : `${leg.from} -> ${leg.to}`}`,
+      `  ${wrap(leg.summary, 96, '  ')}`,
       ...(leg.confirmation === 'irreversible' ? [`  ${style.red('cannot be undone')} by a rollback`] : []),
     ];
     if (leg.guards.length > 0)
       lines.push(
+        '',
         table(
           leg.guards.map(({ guard, result }) => [
             'guard',
@@ -48,6 +50,7 @@ export function rehearsalText(report: RehearsalReport, isVerbose: boolean, style
           ]),
           { indent: '  ' },
         ).replaceAll('REFUSES', style.red('REFUSES')),
+        '',
       );
     let step = '';
     for (const action of leg.actions) {
@@ -59,10 +62,25 @@ export function rehearsalText(report: RehearsalReport, isVerbose: boolean, style
     }
     return lines.join('\n');
   });
+  return [...blocks, verdict(report, style)].join('\n\n');
+}
+
+/** What a guard could not see in a dry run (nobody replicates) is not what it refuses. */
+function verdict({ legs }: RehearsalReport, style: Style): string {
+  const guards = legs.flatMap((leg) => leg.guards);
+  const lines = (outcome: 'refused' | 'unknown') =>
+    guards
+      .filter(({ result }) => result.outcome === outcome)
+      .map(({ guard, result }) => `  ${guard}: ${result.hint ?? result.detail}`);
+  const refused = lines('refused');
+  const unknown = lines('unknown');
   return [
-    ...blocks,
-    report.isReady ? 'Nothing was changed.' : 'Nothing was changed, and it would be refused now.',
-  ].join('\n\n');
+    refused.length > 0
+      ? style.red('Nothing was changed, and it would be refused now:')
+      : 'Nothing was changed.',
+    ...refused,
+    ...(unknown.length > 0 ? ['Not known before it is tried:', ...unknown] : []),
+  ].join('\n');
 }
 
 function sqlLines(sql: string, isVerbose: boolean): readonly string[] {

@@ -191,6 +191,7 @@ function relationsTable(service: ServiceReport): string {
   ]);
   const rowsDone = service.relations.reduce((sum, { rows: n }) => sum + n, 0);
   const total = service.relations.reduce((sum, { totalRows }) => sum + (totalRows ?? 0), 0);
+  const isDone = service.relations.every(({ state }) => state === 'copied');
   const percent = total === 0 ? '' : `${Math.min(100, Math.floor((100 * rowsDone) / total))}%`;
   return table(
     [
@@ -198,9 +199,9 @@ function relationsTable(service: ServiceReport): string {
       ...rows,
       [
         'Total',
-        service.relations.every(({ state }) => state === 'copied') ? '' : percent,
+        isDone ? '' : percent,
         formatCount(rowsDone),
-        total === 0 ? '' : `of ~${formatCount(total)}`,
+        total === 0 ? '' : `of ${isDone ? '' : '~'}${formatCount(total)}`,
         '',
       ],
     ],

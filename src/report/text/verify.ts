@@ -18,7 +18,7 @@ function one(result: VerifyResult, style: Style): string {
     relationsTable(result, style),
     ...differing.map((relation) =>
       [
-        `${style.bold(relation.relation)}: ${plural(relation.differing, 'row')} differ after ${plural(result.rounds, 'round')}, so this is not lag`,
+        `${style.bold(relation.relation)}: ${plural(relation.differing, 'row')} ${relation.differing === 1 ? 'differs' : 'differ'} after ${plural(result.rounds, 'round')}, so this is not lag`,
         differencesTable(relation.differences),
         ...(relation.differing > relation.differences.length
           ? [`  the first ${relation.differences.length} of ${formatCount(relation.differing)} are shown`]
