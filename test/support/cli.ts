@@ -18,6 +18,7 @@ export interface CliResult {
 export interface CliOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  readonly signal?: { readonly name: NodeJS.Signals; readonly whenStderrHas: string };
 }
 
 /** Nothing of the caller's environment but what a process needs: a developer's NO_COLOR or DBPS_* must not change a test. */
@@ -50,6 +51,15 @@ export function start(args: readonly string[], options: CliOptions = {}): Runnin
     for (const listener of said.listeners) listener();
   });
   const ended = result.then((found) => checked(args, options, found));
+  const { signal } = options;
+  if (signal !== undefined) {
+    const send = () => {
+      if (!said.text.includes(signal.whenStderrHas)) return;
+      said.listeners.delete(send);
+      child.kill(signal.name);
+    };
+    said.listeners.add(send);
+  }
   // Whoever waits for the end hears of it; until() must not leave a rejection that nobody handles.
   ended.catch(() => undefined);
   return {
