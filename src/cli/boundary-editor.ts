@@ -1,29 +1,21 @@
 /**
- * `plan --interactive` and `init --interactive`: walk the proposal, move relations between services, see the price change at once. Ends with
+ * `analyze`, `plan` and `init` with `--interactive`: walk the proposal, move relations between services, see the price change at once. Ends with
  * the services to be written, or null when the user leaves without.
  */
 import type { Analysis } from '../model/analysis.js';
 import { BoundaryDraft, type MoveChoice } from '../model/boundary-draft.js';
 import type { RelationId } from '../model/relation-id.js';
-import { UsageError } from '../model/errors.js';
 import { ask } from './prompts.js';
 import type { Context } from './context.js';
+import { requireTerminal, type Boundaries } from './proposal.js';
 
 type Act = 'move' | 'show' | 'new' | 'rename' | 'undo' | 'write' | 'quit';
 
 const SERVICE_NAME = /^[a-z][a-z0-9_-]{0,39}$/;
 const nameRule = 'lower case letters, digits, - and _, at most 40, a letter first';
 
-export async function editBoundaries(
-  context: Context,
-  analysis: Analysis,
-): Promise<ReadonlyMap<string, readonly RelationId[]> | null> {
-  if (!context.terminal.isInteractive)
-    throw new UsageError({
-      code: 'DBPS_E110',
-      message: '--interactive needs a terminal',
-      hint: 'without one: dbps analyze --format html, move relations there, and copy the services block',
-    });
+export async function editBoundaries(context: Context, analysis: Analysis): Promise<Boundaries | null> {
+  requireTerminal(context);
   const { default: inquirer } = await import('inquirer');
   const prompt = inquirer.createPromptModule({
     output: context.streams.stderr,
@@ -38,15 +30,26 @@ export async function editBoundaries(
   const say = (text: string) => context.streams.stderr.write(`${text}\n`);
   const draft = new BoundaryDraft(analysis);
 
+  // The least sure stand first: that is what a walk through the proposal is for.
+  const rank = new Map(analysis.placements.map(({ relation }, at) => [relation, at]));
+  const sure = new Map(
+    analysis.placements.map(({ relation, confidence, isPinned, runnerUp }) => [
+      relation,
+      isPinned
+        ? 'pinned'
+        : `${Math.round(confidence * 100)}% sure${runnerUp === null ? '' : `, else ${runnerUp.service}`}`,
+    ]),
+  );
   const pickRelation = () =>
     one<RelationId>({
       type: 'search',
       message: 'Which relation (type to search)',
+      pageSize: 12,
       source: (term: string | undefined) =>
         [...draft.assignment]
           .filter(([id]) => id.toLowerCase().includes((term ?? '').toLowerCase()))
-          .sort(([a], [b]) => (a < b ? -1 : 1))
-          .map(([id, service]) => ({ name: `${id}  (${service})`, value: id })),
+          .sort(([a], [b]) => (rank.get(a) ?? 0) - (rank.get(b) ?? 0))
+          .map(([id, service]) => ({ name: `${id}  (${service})  ${sure.get(id) ?? ''}`, value: id })),
     });
   const pickService = (message: string) =>
     one<string>({ type: 'select', message, choices: [...draft.services().keys()] });

@@ -143,6 +143,12 @@ export class Context {
     return this.#config;
   }
 
+  /** After dbps.yaml was written by this command. */
+  async reloadedConfig(): Promise<LoadedConfig> {
+    this.#config = undefined;
+    return this.loadedConfig();
+  }
+
   /** Like loadedConfig, but null where there is no dbps.yaml and none was named. */
   async configIfAny(): Promise<LoadedConfig | null> {
     const { findConfig } = await import('../config/find.js');

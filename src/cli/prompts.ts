@@ -62,6 +62,6 @@ export async function ask<T>(prompt: () => Promise<T>): Promise<T> {
   }
 }
 
-function declined(): RefusedError {
+export function declined(): RefusedError {
   return new RefusedError({ code: 'DBPS_E190', message: 'declined; nothing was changed' });
 }

@@ -1,4 +1,3 @@
-import fs from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
 import type { AnalyzeResult, AnalyzeSource } from '../../app/analyze.js';
@@ -7,6 +6,13 @@ import type { Config } from '../../config/config.js';
 import { ConfigError, UsageError } from '../../model/errors.js';
 import { compareFindings } from '../../model/finding.js';
 import type { Context } from '../context.js';
+import {
+  configuredOptions,
+  excluder,
+  requireTerminal,
+  writeIntoConfig,
+  writeNewConfig,
+} from '../proposal.js';
 import type { AnalyzeReport } from '../results.js';
 import type { Bind, Outcome } from '../runner.js';
 
@@ -89,6 +95,7 @@ type Read = SavedAnalysis & {
 
 async function runAnalyze(context: Context, flags: AnalyzeFlags): Promise<Outcome<AnalyzeReport>> {
   const failOn = context.choice('--fail-on', flags.failOn ?? 'error', ['error', 'warning', 'never']);
+  if (flags.interactive === true) requireTerminal(context);
   const loaded = await context.configIfAny();
   const config = loaded?.config ?? null;
   const read = await readAnalysis(context, flags, config);
@@ -210,7 +217,7 @@ async function readAnalysis(context: Context, flags: AnalyzeFlags, config: Confi
       });
   if (flags.from !== undefined)
     return { ...loadAnalysis(path.resolve(context.cwd, flags.from)), readMs: null, workload: null };
-  const { analyze, NO_PINS } = await import('../../app/analyze.js');
+  const { analyze } = await import('../../app/analyze.js');
   const source = await sourceOf(context, flags, config);
   // What dbps.yaml says of a database holds for that database, and for no other.
   const isConfigured = config !== null && flags.url === undefined && flags.fromSql === undefined;
@@ -229,16 +236,7 @@ async function readAnalysis(context: Context, flags: AnalyzeFlags, config: Confi
   const result = await analyze({
     source,
     ...(observed !== null && { observed: observed.seen }),
-    pins: isConfigured ? pinsOf(config) : NO_PINS,
-    ...(isConfigured && {
-      references: config.references.map(({ child, childColumns, parent, parentColumns }) => ({
-        child,
-        childColumns,
-        parent,
-        parentColumns,
-      })),
-      defaultSchema: config.source.defaultSchema,
-    }),
+    ...(isConfigured && (await configuredOptions(config))),
     ...(exclude !== null && { exclude }),
     ...(flags.granularity !== undefined && { granularity: fraction('--granularity', flags.granularity) }),
     ...(flags.services !== undefined && {
@@ -301,24 +299,6 @@ async function sourceOf(
   return { kind: 'live', target: config.source.target(), ...(schemas !== undefined && { schemas }) };
 }
 
-function pinsOf(config: Config) {
-  const ids = (relations: readonly { readonly id: string }[]) => relations.map(({ id }) => id);
-  return {
-    services: Object.fromEntries(config.services.map(({ name, relations }) => [name, ids(relations)])),
-    together: config.together.map(ids),
-    apart: config.apart.map(([a, b]) => [a.id, b.id] as const),
-    shared: config.shared.flatMap(({ relations }) => ids(relations)),
-  };
-}
-
-async function excluder(globs: readonly string[]): Promise<((relation: string) => boolean) | null> {
-  if (globs.length === 0) return null;
-  const { default: picomatch } = await import('picomatch');
-  const { parseRelationId } = await import('../../model/relation-id.js');
-  const isMatch = picomatch([...globs]);
-  return (relation) => isMatch(relation) || isMatch(parseRelationId(relation).name);
-}
-
 function fraction(flag: string, text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && value >= 0 && value <= 1) return value;
@@ -378,37 +358,22 @@ async function writeConfig(
       ? await (await import('../boundary-editor.js')).editBoundaries(context, read.analysis)
       : proposed;
   if (chosen === null) return null;
-  const file = config?.file ?? path.join(context.cwd, 'dbps.yaml');
-  const shared = read.analysis.shared;
-  const [defaultSchema = 'public'] = config === null ? read.schema.schemas : [config.source.defaultSchema];
   if (config === null) {
-    const { renderConfig } = await import('../../config/render.js');
     const { URL_VARIABLES } = await import('../../app/init.js');
-    const text = renderConfig({
-      engine: read.schema.engine,
+    const file = path.join(context.cwd, 'dbps.yaml');
+    await writeNewConfig(file, read, chosen, {
       urlVariable: URL_VARIABLES[0],
-      schemas: [...read.schema.schemas],
-      services: [...chosen].map(([name, relations]) => ({ name, relations })),
-      shared,
+      schemas: read.schema.schemas,
+      flag: 'wx',
     });
-    fs.writeFileSync(file, text, { flag: 'wx' });
     return context.relative(file);
   }
   if (config.services.length > 0 && flags.force !== true && flags.interactive !== true)
     throw new UsageError({
       code: 'DBPS_E111',
-      message: `${context.relative(file)} has services already`,
+      message: `${context.relative(config.file)} has services already`,
       hint: 'edit them there, or add --force to replace them',
     });
-  const { writeServices } = await import('../../config/write-services.js');
-  fs.writeFileSync(
-    file,
-    writeServices(fs.readFileSync(file, 'utf8'), {
-      engine: config.source.engine,
-      defaultSchema,
-      services: chosen,
-      shared,
-    }),
-  );
-  return context.relative(file);
+  await writeIntoConfig(config, read, chosen);
+  return context.relative(config.file);
 }

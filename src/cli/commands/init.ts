@@ -2,11 +2,17 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { ConfigError, UsageError } from '../../model/errors.js';
+import type { InitResult } from '../../app/init.js';
+import type { Environment } from '../../config/interpolate.js';
+import type { Context } from '../context.js';
+import { declined } from '../prompts.js';
+import { requireTerminal, writeNewConfig } from '../proposal.js';
 import type { Bind } from '../runner.js';
 
 interface InitFlags {
   readonly engine?: string;
   readonly urlEnv?: string;
+  readonly interactive?: boolean;
   readonly force?: boolean;
   readonly dryRun?: boolean;
 }
@@ -20,11 +26,22 @@ export function addInit(program: Command, bind: Bind): void {
     )
     .option('--engine <engine>', 'postgres or mysql, where there is no database to ask')
     .option('--url-env <name>', 'the variable that holds the URL')
+    .option(
+      '--interactive',
+      'walk the proposed boundaries, move relations, see the price, write the services too',
+    )
     .option('--force', 'overwrite dbps.yaml')
     .option('--dry-run', 'print what would be written')
     .addHelpText('after', '\nExample:\n  $ dbps init --url-env DATABASE_URL')
     .action(
       bind('init', ['text', 'json'], async (context, _args, flags: InitFlags) => {
+        if (flags.interactive === true) requireTerminal(context);
+        if (flags.interactive === true && flags.dryRun === true)
+          throw new UsageError({
+            code: 'DBPS_E102',
+            message: '--interactive writes dbps.yaml, --dry-run writes nothing',
+            hint: 'give one of them',
+          });
         const { draftConfig } = await import('../../app/init.js');
         const { environmentFor } = await import('../../config/load.js');
         const { ConnectionUrlError } = await import('../../config/connection.js');
@@ -57,13 +74,17 @@ export function addInit(program: Command, bind: Bind): void {
             hint: error.hint,
           });
         });
-        if (flags.dryRun !== true)
-          fs.writeFileSync(file, draft.text, { flag: flags.force === true ? 'w' : 'wx' });
+        const flag = flags.force === true ? 'w' : 'wx';
+        const services =
+          flags.interactive === true ? await walkBoundaries(context, file, draft, variables, flag) : null;
+        if (flags.dryRun !== true && services === null) fs.writeFileSync(file, draft.text, { flag });
         const { text, ...facts } = draft;
         return {
           result: { file: context.relative(file), written: flags.dryRun !== true, ...facts },
           isYes: true,
-          nextSteps: [draft.database === null ? `dbps doctor` : 'dbps analyze'],
+          nextSteps: [
+            draft.database === null ? 'dbps doctor' : services === null ? 'dbps analyze' : 'dbps plan',
+          ],
           text: () => {
             if (flags.dryRun === true) return text;
             const { database } = draft;
@@ -73,10 +94,40 @@ export function addInit(program: Command, bind: Bind): void {
                 : [
                     `${database.url}   ${database.product}   ${database.relations} relations in ${database.schemas.join(', ')}`,
                   ]),
-              `Wrote ${context.relative(file)}; the URL stays in \${${draft.urlVariable}}`,
+              `Wrote ${context.relative(file)}${services === null ? '' : ` with ${services} services`}; the URL stays in \${${draft.urlVariable}}`,
             ].join('\n');
           },
         };
       }),
     );
+}
+
+/** @returns how many services were written. */
+async function walkBoundaries(
+  context: Context,
+  file: string,
+  draft: InitResult,
+  variables: Environment['variables'],
+  flag: 'w' | 'wx',
+): Promise<number> {
+  if (draft.database === null)
+    throw new UsageError({
+      code: 'DBPS_E109',
+      message: `--interactive needs a database to read, and ${draft.urlVariable} is not set`,
+      hint: `export ${draft.urlVariable}=postgres://user@host:5432/shop`,
+    });
+  const { analyze } = await import('../../app/analyze.js');
+  const { connectionTarget } = await import('../../config/connection.js');
+  const { editBoundaries } = await import('../boundary-editor.js');
+  const target = connectionTarget({
+    url: variables[draft.urlVariable] ?? '',
+    engine: draft.engine,
+    directory: path.dirname(file),
+  });
+  const { schemas } = draft.database;
+  const proposal = await analyze({ source: { kind: 'live', target, schemas }, signal: context.signal });
+  const chosen = await editBoundaries(context, proposal.analysis);
+  if (chosen === null) throw declined();
+  await writeNewConfig(file, proposal, chosen, { urlVariable: draft.urlVariable, schemas, flag });
+  return chosen.size;
 }

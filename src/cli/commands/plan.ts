@@ -1,8 +1,11 @@
 import path from 'node:path';
 import type { Command } from 'commander';
 import type { Config } from '../../config/config.js';
+import type { LoadedConfig } from '../../config/load.js';
+import { UsageError } from '../../model/errors.js';
 import type { Plan } from '../../model/plan.js';
 import type { Context } from '../context.js';
+import { declined } from '../prompts.js';
 import type { PlanReport } from '../results.js';
 import type { Bind, Outcome } from '../runner.js';
 
@@ -24,6 +27,10 @@ export function addPlan(program: Command, bind: Bind): void {
     )
     .option('--service <name...>', 'show only these services; the plan always covers all')
     .option('--out <file>', 'where to write the plan; default dbps/plan.json beside dbps.yaml')
+    .option(
+      '--interactive',
+      'first walk the proposed boundaries, move relations, see the price, write dbps.yaml',
+    )
     .option('--dry-run', 'write nothing')
     .addHelpText('after', '\nExample:\n  $ dbps plan\n  $ dbps plan show')
     .helpCommand(false)
@@ -31,7 +38,8 @@ export function addPlan(program: Command, bind: Bind): void {
       bind('plan', FORMATS, async (context, _args, flags: PlanFlags) => {
         const { defaultPlanFile, planSplit, writePlan } = await import('../../app/plan.js');
         const { requireServices } = await import('../names.js');
-        const { config } = await context.loadedConfig();
+        const { config } =
+          flags.interactive === true ? await walkBoundaries(context, flags) : await context.loadedConfig();
         const shown = requireServices(config, flags.service ?? []);
         const made = await planSplit(config, { createdAt: new Date().toISOString(), signal: context.signal });
         const file = flags.out === undefined ? defaultPlanFile(config) : path.resolve(context.cwd, flags.out);
@@ -108,6 +116,26 @@ export function addPlan(program: Command, bind: Bind): void {
         },
       ),
     );
+}
+
+/** The proposal under what dbps.yaml says; then dbps.yaml as it was left. */
+async function walkBoundaries(context: Context, flags: PlanFlags): Promise<LoadedConfig> {
+  const { proposeConfigured, requireTerminal, writeIntoConfig } = await import('../proposal.js');
+  const { editBoundaries } = await import('../boundary-editor.js');
+  requireTerminal(context);
+  if (flags.dryRun === true)
+    throw new UsageError({
+      code: 'DBPS_E102',
+      message: '--interactive writes dbps.yaml, --dry-run writes nothing',
+      hint: 'give one of them',
+    });
+  const { config } = await context.loadedConfig();
+  const proposal = await proposeConfigured(context, config);
+  const chosen = await editBoundaries(context, proposal.analysis);
+  if (chosen === null) throw declined();
+  await writeIntoConfig(config, proposal, chosen);
+  context.note(`Wrote the services into ${context.relative(config.file)}`);
+  return context.reloadedConfig();
 }
 
 async function planFile(context: Context, config: Config, given: string | undefined): Promise<string> {
