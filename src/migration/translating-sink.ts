@@ -85,11 +85,21 @@ class TranslatingSink implements Sink {
     return this.#sink.apply(translated);
   };
 
-  async *#transactions(
+  /** What is all there stays so: the sink may go through it again. */
+  #transactions(transactions: ApplyBatch['transactions']): ApplyBatch['transactions'] {
+    return Array.isArray(transactions)
+      ? (transactions as readonly ChangeTransaction[]).map((transaction) => this.#transaction(transaction))
+      : this.#stream(transactions);
+  }
+
+  async *#stream(
     transactions: ApplyBatch['transactions'],
   ): AsyncGenerator<ChangeTransaction, void, undefined> {
-    for await (const transaction of transactions)
-      yield { ...transaction, changes: transaction.changes.map((change) => this.#change(change)) };
+    for await (const transaction of transactions) yield this.#transaction(transaction);
+  }
+
+  #transaction(transaction: ChangeTransaction): ChangeTransaction {
+    return { ...transaction, changes: transaction.changes.map((change) => this.#change(change)) };
   }
 
   #change(change: Change): Change {

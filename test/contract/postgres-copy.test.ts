@@ -113,8 +113,8 @@ describe('any key', () => {
           selector: ([id]) => id,
           maxLength: 40,
         }),
-        fc.boolean(),
-        async (rows, asText) => {
+        fc.constantFrom('postgres-binary' as const, 'postgres-text' as const, 'rows' as const),
+        async (rows, format) => {
           await legacy.query(`TRUNCATE ${table}`);
           for (const [id, v, b] of rows)
             await legacy.query(`INSERT INTO ${table} VALUES ($1, $2, $3)`, [id, v, Buffer.from(b)]);
@@ -127,11 +127,7 @@ describe('any key', () => {
           await pieces.writer.resetRelation(map);
           const chunks = await pieces.writer.recordChunks(map, await pieces.snapshot.planChunks(map, 7));
           for (const chunk of chunks)
-            await pieces.writer.writeChunk(
-              map,
-              chunk,
-              await pieces.snapshot.readChunk(map, chunk, asText ? 'postgres-text' : 'postgres-binary'),
-            );
+            await pieces.writer.writeChunk(map, chunk, await pieces.snapshot.readChunk(map, chunk, format));
           expect(await contentOf(service, table)).toEqual(await contentOf(legacy, table));
         },
       ),
@@ -141,14 +137,16 @@ describe('any key', () => {
 });
 
 describe('any type', () => {
-  test('values at the edges of every type, as binary', async () => {
-    const columns = `id integer PRIMARY KEY, i2 smallint, i8 bigint, n numeric, n2 numeric(12,4), f4 real, f8 double precision, m money,
+  test.each([['postgres-binary'], ['rows']] as const)(
+    'values at the edges of every type, as %s',
+    async (format) => {
+      const columns = `id integer PRIMARY KEY, i2 smallint, i8 bigint, n numeric, n2 numeric(12,4), f4 real, f8 double precision, m money,
       t text, vc varchar(20), c char(5), b bytea, ts timestamp, tz timestamptz(3), d date, ti time, tt timetz, iv interval, bo boolean,
       u uuid, j json, jb jsonb, x xml, bi bit(5), vb varbit, ine inet, ci cidr, ma macaddr, p point, bx box, po polygon, pa path, li line,
       ls lseg, ce circle, tv tsvector, tq tsquery, ia integer[], ta text[], r int4range, mr int4multirange, tr tstzrange, l pg_lsn, ch "char"`;
-    const table = await bothSides(
-      columns,
-      (t) => `INSERT INTO ${t} VALUES
+      const table = await bothSides(
+        columns,
+        (t) => `INSERT INTO ${t} VALUES
       (1, -32768, 9223372036854775807, 'NaN', 1.5, 'Infinity', '-0', '-92233720368547758.08', E'a\\tb\\n\\\\', '', 'ab', '\\x00ff27', 'infinity', '-infinity',
        '4713-01-01 BC', '24:00', '15:00-15:59', '-178000000 years', true, '00000000-0000-0000-0000-000000000000', '{"a": 1.0, "a":2}', '{"b":[1e400]}', '<a>&amp;</a>',
        B'10101', B'', '::1/64', '10.0.0.0/8', '08:00:2b:01:02:03', '(1,-0)', '((0,0),(1e300,1))', '((0,0),(1,1))', '[(0,0),(1,1)]', '{1,2,3}', '[(0,0),(1,1)]',
@@ -157,11 +155,12 @@ describe('any type', () => {
        false, 'ffffffff-ffff-ffff-ffff-ffffffffffff', 'null', '"\\u2028"', '', B'00000', B'1', '1.2.3.4', '::/0', 'ff:ff:ff:ff:ff:ff', '(NaN,Infinity)', '((1,1),(0,0))', '((0,0))', '((0,0))', '{0,1,0}', '[(0,0),(0,0)]',
        '<(0,0),0>', '', NULL, '{}', '{{a,b},{c,d}}', 'empty', '{}', '(,)', '0/0', ''),
       (3, ${Array(43).fill('NULL').join(', ')})`,
-    );
-    const map = await mapOf(legacy, table);
-    expect(await pieces.copy(map, 1)).toMatchObject({ rows: 3, format: 'postgres-binary' });
-    expect(await contentOf(service, table)).toEqual(await contentOf(legacy, table));
-  });
+      );
+      const map = await mapOf(legacy, table);
+      expect(await pieces.copy(map, 1, [format])).toMatchObject({ rows: 3, format });
+      expect(await contentOf(service, table)).toEqual(await contentOf(legacy, table));
+    },
+  );
 
   test('types whose binary form names identifiers of one database go as text', async () => {
     const types = `CREATE TYPE mood AS ENUM ('so "so"', 'ok,\\', 'é'); CREATE TYPE pair AS (m mood, n numeric); CREATE DOMAIN pos AS integer CHECK (value > 0)`;
@@ -255,6 +254,16 @@ describe('any shape', () => {
         `INSERT INTO ${t} SELECT g, CASE WHEN g % 1000 = 0 THEN repeat(md5(g::text), 100000) ELSE g::text END FROM generate_series(1, 5000) g`,
     );
     expect((await pieces.copy(await mapOf(legacy, table), 1500)).rows).toBe(5000);
+    // Lines longer than a buffer, as rows.
+    const reader = await pieces.snapshot.readKeys(await mapOf(legacy, table), [['1000'], ['1001']], 'rows');
+    const read: unknown[] = [];
+    for await (const rows of reader.data)
+      read.push(...(rows as unknown[][]).map((row) => [row[0], String(row[1]).length]));
+    expect(await reader.finish()).toMatchObject({ rows: 2 });
+    expect(read.sort()).toEqual([
+      ['1000', 3_200_000],
+      ['1001', 4],
+    ]);
     const digest = `SELECT count(*), sum(length(v)), md5(string_agg(md5(v), '' ORDER BY id)) FROM ${table}`;
     expect(await service.query(digest)).toEqual(await legacy.query(digest));
   });

@@ -1,5 +1,5 @@
 /** The pieces of one move between two test databases, put together by hand: for tests of single roles. */
-import type { RelationMap } from '../../src/engines/engine.js';
+import type { ChunkFormat, RelationMap } from '../../src/engines/engine.js';
 import { SessionPool } from '../../src/engines/postgres/postgres-connection.js';
 import { PostgresControl } from '../../src/engines/postgres/postgres-control.js';
 import { PostgresCopyWriter } from '../../src/engines/postgres/postgres-sink-copy.js';
@@ -34,7 +34,11 @@ export interface CopyPieces {
   readonly writer: PostgresCopyWriter;
   readonly control: PostgresControl;
   /** All rows of a relation, in one go each chunk. */
-  copy(map: RelationMap, rowsPerChunk?: number): Promise<{ chunks: number; rows: number; format: string }>;
+  copy(
+    map: RelationMap,
+    rowsPerChunk?: number,
+    accepted?: readonly ChunkFormat[],
+  ): Promise<{ chunks: number; rows: number; format: string }>;
   close(): Promise<void>;
 }
 
@@ -50,8 +54,8 @@ export async function openCopy(legacy: TestDatabase, service: TestDatabase): Pro
     snapshot,
     writer,
     control,
-    copy: async (map, rowsPerChunk = 50_000) => {
-      const format = await snapshot.chunkFormat(map, writer.formats);
+    copy: async (map, rowsPerChunk = 50_000, accepted = writer.formats) => {
+      const format = await snapshot.chunkFormat(map, accepted);
       const chunks = await writer.recordChunks(map, await snapshot.planChunks(map, rowsPerChunk));
       let rows = 0;
       for (const chunk of chunks) {

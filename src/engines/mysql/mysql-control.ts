@@ -77,6 +77,11 @@ const CONTROL_TABLES = [
   'epoch',
 ] as const;
 
+/** The latest of the chunks' positions. The text of most is ordered like the log; PostgreSQL's is once it is padded. */
+export const LATEST_POSITION = `
+  IF(MIN(position REGEXP '^[0-9A-F]+/[0-9A-F]+$'),
+     MAX(CONCAT(LPAD(SUBSTRING_INDEX(position, '/', 1), 8, '0'), '/', LPAD(SUBSTRING_INDEX(position, '/', -1), 8, '0'))), MAX(position))`;
+
 const INSTALL_LOCK = 'dbps.install';
 
 export class MysqlControl implements Control {
@@ -184,10 +189,9 @@ export class MysqlControl implements Control {
 
   async readCopyProgress(service: string): Promise<readonly CopyProgress[]> {
     if (!(await this.isInstalled())) return [];
-    // Positions are only partly ordered: the chunk that was finished last has read last of all, which is what convergence waits for.
     const rows = await this.pool.query(
       `SELECT relation, count(*) AS chunks, sum(is_done) AS done, sum(IF(is_done, \`rows\`, 0)) AS row_count,
-              sum(IF(is_done, bytes, 0)) AS bytes, max(position) AS position
+              sum(IF(is_done, bytes, 0)) AS bytes, ${LATEST_POSITION} AS position
          FROM dbps.chunk WHERE service = ? GROUP BY relation ORDER BY relation`,
       [service],
     );

@@ -27,7 +27,7 @@ import type {
   SpoolSegment,
 } from '../engine.js';
 import type { MysqlPool } from './mysql-connection.js';
-import { MysqlControl } from './mysql-control.js';
+import { LATEST_POSITION, MysqlControl } from './mysql-control.js';
 import { described } from './mysql-errors.js';
 import { MysqlChangedKeys, MysqlHealKeys } from './mysql-key-set.js';
 import { MysqlApplier } from './mysql-sink-apply.js';
@@ -182,10 +182,9 @@ export class MysqlSink implements Sink {
     const { stream } = this.options;
     // Chunks and healed rows travel forward only; going back, both sides were equal at the start.
     if (stream.direction === 'reverse') return [];
-    // Positions of another engine need not sort like its log: all of them, then, each once.
     const rows = await described(
       this.pool.query(
-        `SELECT DISTINCT position FROM dbps.chunk WHERE service = ? AND is_done
+        `SELECT ${LATEST_POSITION} AS position FROM dbps.chunk WHERE service = ? AND is_done
          UNION SELECT heal_position FROM dbps.checkpoint WHERE service = ? AND direction = ?`,
         [stream.service, stream.service, stream.direction],
       ),

@@ -126,6 +126,12 @@ const CONTROL_TABLES = [
   'epoch',
 ] as const;
 
+/** The latest of the chunks' positions. The source may be another engine: the text of its positions is ordered like its log. */
+export const LATEST_POSITION = `
+  CASE WHEN bool_and(position ~ '^[0-9A-F]+/[0-9A-F]+$')
+       THEN max(CASE WHEN position ~ '^[0-9A-F]+/[0-9A-F]+$' THEN position::pg_lsn END)::text
+       ELSE max(position COLLATE "C") END`;
+
 /** Tables whose change at the head of a transaction marks it as dbps's own. */
 export const MARK_TABLES = ['checkpoint', 'chunk'] as const;
 /** Tables of dbps that are in every publication. */
@@ -234,7 +240,7 @@ export class PostgresControl implements Control {
     >(
       `SELECT relation, count(*) AS chunks, count(*) FILTER (WHERE is_done) AS done,
               coalesce(sum(rows) FILTER (WHERE is_done), 0) AS rows, coalesce(sum(bytes) FILTER (WHERE is_done), 0) AS bytes,
-              max(position::pg_lsn) AS position
+              ${LATEST_POSITION} AS position
          FROM dbps.chunk WHERE service = $1 GROUP BY relation ORDER BY relation`,
       [service],
     );

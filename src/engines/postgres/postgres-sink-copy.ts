@@ -25,6 +25,7 @@ import { CopyIn } from './postgres-copy-stream.js';
 import { columnList, keysCondition } from './postgres-key-range.js';
 import { formatName, relationKind } from './postgres-snapshot.js';
 import { quoteRelation } from './postgres-sql.js';
+import { textRows } from './postgres-text-rows.js';
 
 interface ChunkRow {
   index: string;
@@ -35,7 +36,7 @@ interface ChunkRow {
 }
 
 export class PostgresCopyWriter {
-  readonly formats: readonly ChunkFormat[] = ['postgres-binary', 'postgres-text'];
+  readonly formats: readonly ChunkFormat[] = ['postgres-binary', 'postgres-text', 'rows'];
   readonly #sessions: CopySessions;
 
   /** @param pool for bookkeeping; chunks go over sessions of their own. */
@@ -253,7 +254,7 @@ async function copyIn(
     ),
   );
   try {
-    for await (const payload of reader.data) await copy.write(payload as Buffer);
+    for await (const piece of reader.data) await copy.write(Buffer.isBuffer(piece) ? piece : textRows(piece));
     const rows = await copy.end();
     const read = await reader.finish();
     if (read.rows !== rows)

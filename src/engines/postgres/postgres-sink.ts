@@ -27,7 +27,7 @@ import type {
   SpoolSegment,
 } from '../engine.js';
 import type { SessionPool } from './postgres-connection.js';
-import { readCheckpoint } from './postgres-control.js';
+import { LATEST_POSITION, readCheckpoint } from './postgres-control.js';
 import { described } from './postgres-errors.js';
 import { ChangedKeys, HealKeys } from './postgres-key-set.js';
 import { PostgresApplier } from './postgres-sink-apply.js';
@@ -206,7 +206,7 @@ export class PostgresSink implements Sink {
     // Chunks and healed rows travel forward only; going back, both sides were equal at the start.
     if (stream.direction === 'reverse') return [];
     const rows = await this.pool.query<{ position: string }>(
-      `SELECT max(position::pg_lsn)::text AS position FROM dbps.chunk WHERE service = $1 AND is_done
+      `SELECT ${LATEST_POSITION} AS position FROM dbps.chunk WHERE service = $1 AND is_done
        UNION SELECT heal_position FROM dbps.checkpoint WHERE service = $1 AND direction = $2`,
       [stream.service, stream.direction],
     );

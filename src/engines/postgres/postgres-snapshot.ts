@@ -16,9 +16,10 @@ import { CopyOut } from './postgres-copy-stream.js';
 import { columnList, fromClause, keysCondition, rangeCondition } from './postgres-key-range.js';
 import { planCuts } from './postgres-key-sample.js';
 import { quoteRelation } from './postgres-sql.js';
+import { readTextRows } from './postgres-text-rows.js';
 
 export class PostgresSnapshot implements Snapshot {
-  readonly formats: readonly ChunkFormat[] = ['postgres-binary', 'postgres-text'];
+  readonly formats: readonly ChunkFormat[] = ['postgres-binary', 'postgres-text', 'rows'];
   readonly #sessions: CopySessions;
 
   constructor(target: ConnectionTarget, options: OpenOptions) {
@@ -37,7 +38,7 @@ export class PostgresSnapshot implements Snapshot {
       );
       if (isSafe) return 'postgres-binary';
     }
-    return 'postgres-text';
+    return accepted.includes('postgres-text') ? 'postgres-text' : 'rows';
   }
 
   async planChunks(map: RelationMap, rowsPerChunk: number, signal?: AbortSignal): Promise<readonly Chunk[]> {
@@ -114,7 +115,7 @@ export class PostgresSnapshot implements Snapshot {
 }
 
 class CopyReader implements ChunkReader {
-  readonly data: AsyncIterable<Buffer>;
+  readonly data: ChunkReader['data'];
   readonly #abort = () => void this.cancel();
   #finished: Promise<{ position: string; rows: number }> | undefined;
   #isOpen = true;
@@ -126,7 +127,7 @@ class CopyReader implements ChunkReader {
     readonly sessions: CopySessions,
     readonly signal?: AbortSignal,
   ) {
-    this.data = copy;
+    this.data = format === 'rows' ? readTextRows(copy) : copy;
     signal?.addEventListener('abort', this.#abort, { once: true });
   }
 
@@ -163,7 +164,7 @@ class CopyReader implements ChunkReader {
 
 export function formatName(format: ChunkFormat): 'binary' | 'text' {
   if (format === 'postgres-binary') return 'binary';
-  if (format === 'postgres-text') return 'text';
+  if (format === 'postgres-text' || format === 'rows') return 'text';
   throw new RangeError(`PostgreSQL does not speak ${format}`);
 }
 
