@@ -107,9 +107,11 @@ export function queryable(connection: mysql.Connection): MysqlQueryable {
 /** A few interchangeable sessions for short work. */
 export class MysqlPool {
   readonly #pool: mysql.Pool;
+  readonly #openSession: () => Promise<mysql.Connection>;
 
-  private constructor(pool: mysql.Pool) {
+  private constructor(pool: mysql.Pool, openSession: () => Promise<mysql.Connection>) {
     this.#pool = pool;
+    this.#openSession = openSession;
   }
 
   static async open(target: ConnectionTarget, options: MysqlSessionOptions): Promise<MysqlPool> {
@@ -128,7 +130,7 @@ export class MysqlPool {
         });
       }
     });
-    const opened = new MysqlPool(pool);
+    const opened = new MysqlPool(pool, () => openMysqlSession(target, options));
     try {
       // The first session proves that there is a way in.
       await opened.use((connection) => connection.query('SELECT 1'));
@@ -137,6 +139,19 @@ export class MysqlPool {
       throw connectError(error, target);
     }
     return opened;
+  }
+
+  /**
+   * A session beside the pool, ended afterwards: for work whose settings nobody else should inherit, and for what runs while a session of the pool
+   * is held for it (DDL under an owned transaction), where sessions of the pool could all be waiting for one another.
+   */
+  async session<T>(work: (session: mysql.Connection) => Promise<T>): Promise<T> {
+    const session = await this.#openSession();
+    try {
+      return await work(session);
+    } finally {
+      await session.end().catch(() => session.destroy());
+    }
   }
 
   async use<T>(work: (connection: mysql.Connection) => Promise<T>): Promise<T> {

@@ -42,13 +42,10 @@ export class MysqlDdlRunner implements DdlRunner {
   /** Without looking at rows that other tables refer to: they are compared, and searched for orphans, by verification. */
   async #owned(owner: Ownership, work: (session: mysql.Connection) => Promise<void>): Promise<void> {
     await this.pool.ownedTransaction(owner, () =>
-      this.pool.use(async (session) => {
+      // Not of the pool: as many runs as it has sessions would wait for one another's second.
+      this.pool.session(async (session) => {
         await session.query('SET SESSION foreign_key_checks = 0');
-        try {
-          await work(session);
-        } finally {
-          await session.query('SET SESSION foreign_key_checks = 1');
-        }
+        await work(session);
       }),
     );
   }

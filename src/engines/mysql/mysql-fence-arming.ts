@@ -21,7 +21,13 @@ import {
 import { forget, recall, remember, type RememberedTrigger } from './mysql-fence-memory.js';
 import { DDL_SETTINGS, inSmallRetries } from './mysql-fence-retry.js';
 import { ensureFenceRow } from './mysql-fence-row.js';
-import { readTables, readTriggers, requireFenceable, type TableTrigger } from './mysql-fence-tables.js';
+import {
+  readExisting,
+  readTables,
+  readTriggers,
+  requireFenceable,
+  type TableTrigger,
+} from './mysql-fence-tables.js';
 import type { FenceSetup } from './mysql-fence.js';
 import { quoteIdentifier, quoteRelation } from './mysql-sql.js';
 
@@ -278,14 +284,13 @@ export async function disarm(arming: Arming, found: readonly TableTrigger[]): Pr
       const guarded = isFenceTrigger(trigger.name) ? null : readGuard(trigger.body);
       return guarded === null ? [] : [{ ...trigger, body: guarded.original }];
     });
-    const there = await readTriggers(queryable(session), [
-      ...new Set(remembered.map(({ trigger }) => trigger.relation)),
-    ]);
-    const lost = lostTriggers(
-      remembered,
+    // Relations that were retired since took theirs along.
+    const relations = await readExisting(
+      queryable(session),
       remembered.map(({ trigger }) => trigger.relation),
-      there,
     );
+    const there = await readTriggers(queryable(session), relations);
+    const lost = lostTriggers(remembered, relations, there);
     for (const trigger of [...originals, ...lost]) {
       const all = await readTriggers(queryable(session), [trigger.relation]);
       await inSmallRetries(

@@ -52,6 +52,7 @@ export async function holdWriters(input: HoldInput): Promise<HeldFence> {
       `SET SESSION wait_timeout = ${budget}, lock_wait_timeout = 1, innodb_lock_wait_timeout = 1`,
     );
     await readFreshStatistics(session);
+    await readCommitted(session);
     const held = await lockWriters(session, input);
     return new MysqlHeldFence(input, session, { ...held, release });
   } catch (error) {
@@ -60,6 +61,16 @@ export async function holdWriters(input: HoldInput): Promise<HeldFence> {
     options.signal?.throwIfAborted();
     throw isLost(error) ? lostSession(error) : error;
   }
+}
+
+/**
+ * So that a plain read takes no snapshot that the transaction's own changes could clash with. A server that logs statements writes
+ * nothing at this level; there is no such server where the log is captured.
+ */
+async function readCommitted(session: mysql.Connection): Promise<void> {
+  const [row] = await queryable(session).query({ sql: 'SELECT @@binlog_format AS format' });
+  if (row?.['format'] === 'STATEMENT') return;
+  await session.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
 }
 
 function lostSession(cause: unknown): InterruptedError {

@@ -55,17 +55,18 @@ async function refusalOf(connection: mysql.Connection, relation: RelationId): Pr
 
 async function zeroRowWrites(connection: mysql.Connection, relation: RelationId): Promise<string[]> {
   const { schema, name } = parseRelationId(relation);
-  const [row] = await queryable(connection).query({
+  const rows = await queryable(connection).query({
     sql: `SELECT column_name FROM information_schema.columns
-           WHERE table_schema = ? AND table_name = ? AND COALESCE(generation_expression, '') = '' ORDER BY ordinal_position LIMIT 1`,
+           WHERE table_schema = ? AND table_name = ? AND COALESCE(generation_expression, '') = '' ORDER BY ordinal_position`,
     values: [schema, name],
   });
-  if (row === undefined) return [];
-  const column = quoteIdentifier(row['column_name'] ?? '');
+  const [first, ...others] = rows.map((row) => quoteIdentifier(row['column_name'] ?? ''));
+  if (first === undefined) return [];
+  const columns = [first, ...others].join(', ');
   const table = quoteRelation(relation);
   return [
-    `UPDATE ${table} SET ${column} = ${column} WHERE FALSE`,
-    `INSERT INTO ${table} (${column}) SELECT ${column} FROM ${table} WHERE FALSE`,
+    `UPDATE ${table} SET ${first} = ${first} WHERE FALSE`,
+    `INSERT INTO ${table} (${columns}) SELECT ${columns} FROM ${table} WHERE FALSE`,
     `DELETE FROM ${table} WHERE FALSE`,
   ];
 }

@@ -10,7 +10,8 @@ import type { SequenceAdvance, SequenceState } from '../engine.js';
 import { autoIncrementMaximum } from './mysql-auto-increment.js';
 import { queryable, type MysqlQueryable } from './mysql-connection.js';
 import { errorNumber } from './mysql-errors.js';
-import { quoteRelation } from './mysql-sql.js';
+import { nextOf } from './mysql-sequences.js';
+import { quoteIdentifier, quoteRelation } from './mysql-sql.js';
 
 export interface CounterFacts extends SequenceState {
   /** `counter`: of an AUTO_INCREMENT column, under its table's name. `sequence`: MariaDB's CREATE SEQUENCE. */
@@ -18,7 +19,8 @@ export interface CounterFacts extends SequenceState {
 }
 
 const COUNTERS = `
-SELECT t.table_schema, t.table_name, t.table_type, t.auto_increment, c.column_type
+SELECT t.table_schema, t.table_name, t.table_type, t.auto_increment, c.column_name, c.column_type,
+       @@auto_increment_increment AS step, @@auto_increment_offset AS offset
   FROM information_schema.tables t
   LEFT JOIN information_schema.columns c
     ON c.table_schema = t.table_schema AND c.table_name = t.table_name AND c.extra LIKE '%auto_increment%'
@@ -47,6 +49,7 @@ export async function readCounters(
   const found = new Map(
     rows.map((row) => [relationId(row['table_schema'] ?? '', row['table_name'] ?? ''), row]),
   );
+  const greatest = await readGreatest(session, found);
   const counters: CounterFacts[] = [];
   for (const id of ids) {
     const row = found.get(id);
@@ -63,9 +66,8 @@ export async function readCounters(
         : {
             kind: 'counter',
             id,
-            // MySQL says NULL for a table into which nothing was ever written.
-            next: row['auto_increment'] ?? '1',
-            increment: '1',
+            next: nextCounter(row, greatest.get(id) ?? 0n),
+            increment: row['step'] ?? '1',
             minimum: '1',
             maximum: autoIncrementMaximum(row['column_type'] ?? '').toString(),
             cache: '1',
@@ -73,6 +75,36 @@ export async function readCounters(
     );
   }
   return counters;
+}
+
+/** MySQL says NULL for a table into which nothing was ever written. */
+function nextCounter(row: Readonly<Record<string, string | null>>, greatest: bigint): string {
+  const counter = BigInt(row['auto_increment'] ?? '1');
+  const least = counter > greatest ? counter : greatest + 1n;
+  return nextOf(least, BigInt(row['step'] ?? '1'), BigInt(row['offset'] ?? '1')).toString();
+}
+
+/** A key that was changed to a greater one does not move the counter. By the column's index, in one statement. */
+async function readGreatest(
+  session: MysqlQueryable,
+  rows: ReadonlyMap<RelationId, Readonly<Record<string, string | null>>>,
+): Promise<ReadonlyMap<RelationId, bigint>> {
+  const counted = [...rows].filter(([, row]) => row['column_name'] != null);
+  if (counted.length === 0) return new Map();
+  const found = await session.query({
+    sql: counted
+      .map(
+        ([id, row], at) =>
+          `SELECT ${at} AS at, CAST(MAX(${quoteIdentifier(row['column_name'] ?? '')}) AS DECIMAL(40, 0)) AS greatest FROM ${quoteRelation(id)}`,
+      )
+      .join(' UNION ALL '),
+  });
+  return new Map(
+    found.map((row) => [
+      counted[Number(row['at'])]?.[0] ?? '',
+      BigInt(row['greatest'] ?? '0') > 0n ? BigInt(row['greatest'] ?? '0') : 0n,
+    ]),
+  );
 }
 
 async function readSequence(session: MysqlQueryable, id: RelationId): Promise<CounterFacts> {

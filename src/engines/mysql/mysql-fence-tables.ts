@@ -30,6 +30,22 @@ function pairs(relations: readonly RelationId[]): { readonly list: string; reado
   return { list: names.map(() => '(?, ?)').join(', '), values: names.flatMap((n) => [n.schema, n.name]) };
 }
 
+/** Those that are there. */
+export async function readExisting(
+  session: MysqlQueryable,
+  relations: readonly RelationId[],
+): Promise<RelationId[]> {
+  const wanted = [...new Set(relations)];
+  if (wanted.length === 0) return [];
+  const { list, values } = pairs(wanted);
+  const rows = await session.query({
+    sql: `SELECT table_schema, table_name FROM information_schema.tables WHERE (table_schema, table_name) IN (${list})`,
+    values,
+  });
+  const found = new Set(rows.map((row) => relationId(row['table_schema'] ?? '', row['table_name'] ?? '')));
+  return wanted.filter((relation) => found.has(relation));
+}
+
 /** As named, in the order of their ids, so that every session of dbps goes through them in the same one. @throws RefusedError for one that is not there. */
 export async function readTables(
   session: MysqlQueryable,
@@ -107,14 +123,18 @@ export async function readTriggers(
   return rows.map(toTrigger);
 }
 
-/** Triggers that bear a fence's or a guard's name in their first lines, wherever they are: relations may have been renamed since. */
-export async function readOwnTriggers(session: MysqlQueryable, key: FenceKey): Promise<TableTrigger[]> {
+/** Triggers that say in their first lines that dbps made or guarded them, wherever they are: relations may have been renamed since. */
+export async function readMarkedTriggers(session: MysqlQueryable): Promise<TableTrigger[]> {
   const rows = await session.query({
     sql: `${TRIGGERS} WHERE action_statement LIKE 'BEGIN%/* dbps fence %' OR action_statement LIKE 'BEGIN%/* dbps guard %'
           ORDER BY event_object_schema, event_object_table, action_timing, event_manipulation, action_order`,
   });
+  return rows.map(toTrigger).filter(({ body }) => MARK.test(body));
+}
+
+const MARK = /^BEGIN\s*\/\* dbps (?:fence|guard) (\S+) /;
+
+export async function readOwnTriggers(session: MysqlQueryable, key: FenceKey): Promise<TableTrigger[]> {
   const mark = `${encodeURIComponent(key.service)}@${encodeURIComponent(key.database)}`;
-  return rows
-    .map(toTrigger)
-    .filter(({ body }) => /^BEGIN\s*\/\* dbps (?:fence|guard) (\S+) /.exec(body)?.[1] === mark);
+  return (await readMarkedTriggers(session)).filter(({ body }) => MARK.exec(body)?.[1] === mark);
 }

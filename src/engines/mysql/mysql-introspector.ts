@@ -18,6 +18,7 @@ import type { IntrospectOptions, Introspector } from '../engine.js';
 import { autoIncrementSequences } from './mysql-auto-increment.js';
 import * as catalogue from './mysql-catalogue.js';
 import type { MysqlQueryable } from './mysql-connection.js';
+import { isFenceTrigger, withoutGuard } from './mysql-fence-body.js';
 import { flavorOf, normaliseType, versionNumber, type MysqlFlavor } from './mysql-flavor.js';
 import { readQualifiedNames, readTouchedRelations } from './mysql-names.js';
 import { quoteIdentifier, quoteRelation } from './mysql-sql.js';
@@ -377,8 +378,10 @@ function readTriggers(
   schema: string,
   known: ReadonlySet<RelationId>,
 ): readonly Trigger[] {
-  return rows.map((row) => {
-    const body = text(row, 'action_statement');
+  // Fences are dbps's, and what it put around a body is not the author's.
+  const own = rows.filter((row) => !isFenceTrigger(text(row, 'trigger_name')));
+  return own.map((row) => {
+    const body = withoutGuard(text(row, 'action_statement'));
     const touched = readTouchedRelations(body, schema, known);
     return {
       name: text(row, 'trigger_name'),
