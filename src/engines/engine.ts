@@ -564,6 +564,10 @@ export interface KeySet {
 
 export type Side = 'source' | 'target';
 
+/**
+ * Within one engine, keys and values are in the engine's own text. Across engines (`peer` is another one) they are in canonical text
+ * (model/canonical-kinds.ts), in every argument and result.
+ */
 export interface Checksum {
   /**
    * How this side would compare each column, and which it cannot. Both sides are asked, and what both can do is done
@@ -603,15 +607,22 @@ export interface Checksum {
     side: Side,
     signal?: AbortSignal,
   ): Promise<readonly RowHash[]>;
-  /** Canonical text of whole rows, to show and to repair. */
+  /** Whole rows, to show and to repair: a value for each of the map's columns, null for those that are not compared. */
   rows(
     map: RelationMap,
     keys: readonly Key[],
+    method: ChecksumMethod,
     side: Side,
     signal?: AbortSignal,
   ): Promise<readonly ComparedRow[]>;
-  /** SQL of this engine that makes this side's row equal to `values` (null: delete it). */
-  repairSql(map: RelationMap, key: Key, values: readonly (string | null)[] | null, side: Side): string;
+  /** SQL of this engine that makes this side's row equal to `values` (null: delete it); a comment where columns are not compared. */
+  repairSql(
+    map: RelationMap,
+    key: Key,
+    values: readonly (string | null)[] | null,
+    method: ChecksumMethod,
+    side: Side,
+  ): string;
   /**
    * Values of the columns that more than one row holds, at most `limit`. For unique keys that are not checked row by row while changes are applied;
    * absent where the engine has no such keys.
@@ -638,10 +649,10 @@ export interface ChecksumMethod {
     readonly note?: string;
   }[];
   /**
-   * How this side orders the key (its collation and version). Sides that agree share ranges of the key in that order; others use
-   * `bytes`, which no index serves.
+   * How this side orders each column of the key (its collation and version). Columns on which the sides agree share ranges in that order;
+   * others use `bytes`, which no index serves.
    */
-  readonly order: string;
+  readonly order: readonly string[];
   /** Columns left out, each with the reason: always shown. */
   readonly notCompared: readonly { readonly column: string; readonly reason: string }[];
 }

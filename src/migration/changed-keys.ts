@@ -3,9 +3,11 @@
  * pause of a cutover is small whatever the relations' size. Just before the pause a tolerant pass removes what is equal already;
  * behind the held writers nothing moves, and every difference counts.
  */
+import { canonicalKey } from '../engines/canonical-columns.js';
 import type { ChecksumMethod, Chunk, Key, RelationMap, Sink } from '../engines/engine.js';
+import { keyOn } from '../engines/relation-sides.js';
 import { RefusedError } from '../model/errors.js';
-import { compareMethods } from '../verification/compare-methods.js';
+import { agreeOnMethod } from '../verification/compare-methods.js';
 import { differingKeys, keyName } from '../verification/settle.js';
 import type { Sides } from './sides.js';
 import type { StepContext } from './step-context.js';
@@ -26,7 +28,9 @@ export interface ChangedKeysCheck {
 
 export async function openChangedKeys(context: StepContext, sides: Sides): Promise<ChangedKeysCheck> {
   const { owner } = context;
-  const methods = await Promise.all(sides.maps.map((map) => methodOf(sides, map)));
+  const methods = await Promise.all(
+    sides.maps.map((map) => agreeOnMethod({ source: sides.from, target: sides.to }, map, false)),
+  );
   const sink = await openSink(sides.from, sides.to, {
     stream: { service: owner.service, direction: sides.direction },
     owner,
@@ -59,14 +63,6 @@ export async function openChangedKeys(context: StepContext, sides: Sides): Promi
   };
 }
 
-async function methodOf(sides: Sides, map: RelationMap): Promise<ChecksumMethod> {
-  const [source, target] = await Promise.all([
-    sides.from.checksum.method(map, 'source', { isStrict: false, peer: sides.to.engine }),
-    sides.to.checksum.method(map, 'target', { isStrict: false, peer: sides.from.engine }),
-  ]);
-  return compareMethods(source, target);
-}
-
 interface Compared {
   readonly sides: Sides;
   readonly sink: Sink;
@@ -83,19 +79,22 @@ async function comparePass(
   const method = methods[index] as ChecksumMethod;
   const keys = await sink.changed.take(map, BATCH);
   if (keys.length === 0) return { taken: 0, removed: 0 };
+  const key = keyOn(map, 'source', method);
+  // The set is in the words of one engine, the comparison perhaps in neither's.
+  const compared = (taken: Key) => canonicalKey(key.slice(0, taken.length), taken);
   // An empty key stands for the whole relation: it was truncated.
-  const named = keys.filter((key) => key.length > 0);
+  const named = keys.filter((taken) => taken.length > 0).map(compared);
   const different = new Map<string, Key>();
   if (named.length > 0) {
     const [from, to] = await Promise.all([
       sides.from.checksum.keyHashes(map, named, method, 'source'),
       sides.to.checksum.keyHashes(map, named, method, 'target'),
     ]);
-    for (const key of differingKeys(from, to)) different.set(keyName(key), key);
+    for (const found of differingKeys(from, to)) different.set(keyName(found), found);
   }
   if (named.length < keys.length && !(await isWholeEqual(sides, map, method))) different.set(keyName([]), []);
   if (difference === 'loss' && different.size > 0) throw differs(map, [...different.values()]);
-  const equal = keys.filter((key) => !different.has(keyName(key)));
+  const equal = keys.filter((taken) => !different.has(keyName(compared(taken))));
   if (equal.length > 0) await sink.changed.remove(map, equal);
   return { taken: keys.length, removed: equal.length };
 }

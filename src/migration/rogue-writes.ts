@@ -3,9 +3,12 @@
  * journal holds each as the log showed it. They are never merged by themselves: both versions are shown, and somebody decides by making both
  * sides equal and going on with `--keep-owner`: the transition that was begun so is written down, and settles what was found before it.
  */
+import { canonicalKey } from '../engines/canonical-columns.js';
 import type { ReadOnlyDatabase, RelationMap } from '../engines/engine.js';
+import { keyOn } from '../engines/relation-sides.js';
 import type { Finding } from '../model/finding.js';
 import type { JournalEntry } from '../state/state-store.js';
+import { agreeOnMethod } from '../verification/compare-methods.js';
 import { ROGUE_WRITE, TRANSITION_ITSELF } from './journal.js';
 import type { RogueChange, TransitionParameters } from './step-context.js';
 
@@ -55,9 +58,11 @@ export async function readVersions(
       found.push({ write, legacy: null, service: null });
       continue;
     }
+    const method = await agreeOnMethod({ source: context.legacy, target: context.target }, map, false);
+    const key = canonicalKey(keyOn(map, 'source', method), write.key);
     const [legacy, service] = await Promise.all([
-      context.legacy.checksum.rows(map, [write.key], 'source'),
-      context.target.checksum.rows(map, [write.key], 'target'),
+      context.legacy.checksum.rows(map, [key], method, 'source'),
+      context.target.checksum.rows(map, [key], method, 'target'),
     ]);
     const named = (rows: typeof legacy) =>
       rows[0] === undefined

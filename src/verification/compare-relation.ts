@@ -1,4 +1,5 @@
 /** One relation: ranges hashed on both sides at once, then only what differs, down to rows that are proven to differ. */
+import { canonicalKey } from '../engines/canonical-columns.js';
 import type {
   ChecksumMethod,
   Chunk,
@@ -9,8 +10,9 @@ import type {
   RowHash,
   Side,
 } from '../engines/engine.js';
+import { keyOn } from '../engines/relation-sides.js';
 import type { RowDifference, VerifiedRelation } from '../model/verification.js';
-import { compareMethods } from './compare-methods.js';
+import { agreeOnMethod } from './compare-methods.js';
 import { differingKeys, keyName, settle, type Settled } from './settle.js';
 import type { ComparedDatabase, VerifyInput } from './verify-input.js';
 
@@ -39,19 +41,14 @@ export class RelationComparison {
   ) {
     for (const { column, note } of method.columns)
       if (note !== undefined) this.notes.push(`${column}: ${note}`);
-    if (method.order === 'bytes')
+    if (method.order.includes('bytes'))
       this.notes.push(
         'the sides order the key differently (collation or its version): compared in few large ranges',
       );
   }
 
   static async open(input: VerifyInput, map: RelationMap): Promise<RelationComparison> {
-    const isStrict = input.isStrict ?? false;
-    const [source, target] = await Promise.all([
-      input.source.checksum.method(map, 'source', { isStrict, peer: input.target.engine }),
-      input.target.checksum.method(map, 'target', { isStrict, peer: input.source.engine }),
-    ]);
-    return new RelationComparison(input, map, compareMethods(source, target));
+    return new RelationComparison(input, map, await agreeOnMethod(input, map, input.isStrict ?? false));
   }
 
   get follower(): Side {
@@ -109,6 +106,11 @@ export class RelationComparison {
     return this.#differing + this.unsettled === before;
   }
 
+  /** A key in the text that the comparison uses, from either engine's own. */
+  comparedKey(key: Key): Key {
+    return canonicalKey(keyOn(this.map, 'source', this.method), key);
+  }
+
   async settleKeys(keys: readonly Key[]): Promise<Settled> {
     const { owner, signal } = this.input;
     const read =
@@ -153,7 +155,9 @@ export class RelationComparison {
       const rows: ComparedRow[] = [];
       for (let from = 0; from < this.#shown.length; from += ROWS_AT_ONCE) {
         const keys = this.#shown.slice(from, from + ROWS_AT_ONCE);
-        rows.push(...(await this.#at(side).checksum.rows(this.map, keys, side, this.input.signal)));
+        rows.push(
+          ...(await this.#at(side).checksum.rows(this.map, keys, this.method, side, this.input.signal)),
+        );
       }
       return new Map(rows.map((row) => [keyName(row.key), row.values]));
     });
@@ -176,7 +180,13 @@ export class RelationComparison {
         keyColumns: this.map.key,
         kind: seen.other === null ? 'missing' : seen.truth === null ? 'extra' : 'values',
         columns,
-        repairSql: this.#at(this.follower).checksum.repairSql(this.map, key, seen.truth, this.follower),
+        repairSql: this.#at(this.follower).checksum.repairSql(
+          this.map,
+          key,
+          seen.truth,
+          this.method,
+          this.follower,
+        ),
       };
     });
   }

@@ -12,6 +12,7 @@ import { findOrphans } from './find-orphans.js';
 import { findingsOf } from './findings.js';
 import { measureSequences } from './measure-sequences.js';
 import { forEachParallel } from './parallel.js';
+import { keyName } from './settle.js';
 import type { ChangedKeys, VerifyInput } from './verify-input.js';
 
 export async function verifyService(given: VerifyInput): Promise<VerifyResult> {
@@ -174,13 +175,18 @@ async function verifyChanged(comparison: RelationComparison, changed: ChangedKey
     const fresh = taken.filter((key) => !seen.has(JSON.stringify(key)));
     if (fresh.length === 0) return;
     const wholes = fresh.filter((key) => key.length === 0);
-    const keys = fresh.filter((key) => key.length > 0);
+    // The set is in the words of one engine, the comparison perhaps in neither's.
+    const named = new Map(
+      fresh.filter((key) => key.length > 0).map((key) => [keyName(comparison.comparedKey(key)), key]),
+    );
+    const keys = [...named.values()].map((key) => comparison.comparedKey(key));
     const equal: Key[] = [];
     if (wholes.length > 0 && (await isWholeEqual(comparison))) equal.push(...wholes);
     if (keys.length > 0) {
       comparison.chunks++;
       comparison.rows += keys.length;
-      equal.push(...(await comparison.settleKeys(keys)).equal);
+      const settled = await comparison.settleKeys(keys);
+      equal.push(...settled.equal.map((key) => named.get(keyName(key)) ?? key));
     }
     const isGone = new Set(changed.remove === undefined ? [] : equal.map((key) => JSON.stringify(key)));
     if (equal.length > 0) await changed.remove?.(map, equal);

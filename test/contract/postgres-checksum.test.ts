@@ -188,7 +188,7 @@ describe('ranges', () => {
     await legacy.query(fill);
     await service.query(fill);
     const method = await methodOf(map);
-    expect(method.order).toBe('bytes');
+    expect(method.order).toEqual(['bytes']);
     const ranges = await source.ranges(map, 20, method, 'source');
     expect(ranges.length).toBeGreaterThan(5);
     let rows = 0;
@@ -199,7 +199,7 @@ describe('ranges', () => {
     }
     expect(rows).toBe(2000);
     // In the order of one side, the other would find other rows in a range.
-    const native = { ...method, order: 'value' };
+    const native = { ...method, order: ['value'] };
     const cuts = await source.ranges(map, 200, native, 'source');
     const both = await Promise.all(
       cuts.map(async (cut) => [
@@ -247,10 +247,11 @@ describe('ranges', () => {
         ['1', "o'k"],
         ['2', 'x'],
       ],
+      method,
       'source',
     );
-    for (const row of rows) await service.query(target.repairSql(map, row.key, row.values, 'target'));
-    await service.query(target.repairSql(map, ['3', 'y'], null, 'target'));
+    for (const row of rows) await service.query(target.repairSql(map, row.key, row.values, method, 'target'));
+    await service.query(target.repairSql(map, ['3', 'y'], null, method, 'target'));
     expect(await isEqual(map)).toBe(true);
   });
 });

@@ -123,9 +123,11 @@ test('values of every kind arrive as they were, in a batch and one by one', asyn
     INSERT INTO original (id, ${Object.keys(values).join()}) VALUES (1, ${Object.values(values).join()}), (2, ${Object.values(values).join()});
     INSERT INTO original (id) VALUES (3)`);
   const map = await mapOf(sql, 'public.t');
+  const original = { ...map, source: 'public.original' };
   const rows = await database.checksum.rows(
-    { ...map, source: 'public.original' },
+    original,
     [['1'], ['2'], ['3']],
+    await database.checksum.method(original, 'source', { isStrict: false, peer: 'postgres' }),
     'source',
   );
   const sink = await openSink([map]);

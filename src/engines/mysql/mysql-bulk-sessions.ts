@@ -1,4 +1,5 @@
 /** Sessions for long reads and bulk writes: opened when needed, kept for the next piece of work, ended together with their statement when one is interrupted. */
+import type { Connection as CallbackConnection } from 'mysql2';
 import type mysql from 'mysql2/promise';
 import type { ConnectionTarget } from '../../model/connection-target.js';
 import { openMysqlSession, queryable, type MysqlSessionOptions } from './mysql-connection.js';
@@ -32,6 +33,8 @@ export interface BulkSession {
   readonly flavor: MysqlFlavor;
   /** Rows in the order of the select list, every value as the server's text. */
   rows(sql: string, values?: readonly unknown[]): Promise<readonly (readonly (string | null)[])[]>;
+  /** The same one by one, without holding them all. */
+  each(sql: string, take: (row: readonly (string | null)[]) => void): Promise<void>;
 }
 
 export class BulkSessions {
@@ -112,23 +115,44 @@ export async function openBulkSession(target: ConnectionTarget, options: BulkOpt
     // Limits that an administrator sets for applications must not cut long work short.
     await connection.query(flavor.bulkSettings);
     for (const sql of [...PATIENT, ...(options.settings ?? [])]) await connection.query(sql);
-    return { connection, flavor, rows: (sql, values) => readRows(connection, sql, values) };
+    return {
+      connection,
+      flavor,
+      rows: (sql, values) => readRows(connection, sql, values),
+      each: (sql, take) => readEach(connection, sql, take),
+    };
   } catch (error) {
     connection.destroy();
     throw error;
   }
 }
 
+const AS_TEXT = {
+  rowsAsArray: true,
+  typeCast: (field: { buffer(): Buffer | null }) => field.buffer()?.toString('utf8') ?? null,
+} as const;
+
 async function readRows(
   connection: mysql.Connection,
   sql: string,
   values: readonly unknown[] = [],
 ): Promise<readonly (readonly (string | null)[])[]> {
-  const [rows] = await connection.query({
-    sql,
-    values: values as unknown[],
-    rowsAsArray: true,
-    typeCast: (field) => field.buffer()?.toString('utf8') ?? null,
-  });
+  const [rows] = await connection.query({ ...AS_TEXT, sql, values: values as unknown[] });
   return rows as unknown as (string | null)[][];
+}
+
+function readEach(
+  connection: mysql.Connection,
+  sql: string,
+  take: (row: readonly (string | null)[]) => void,
+): Promise<void> {
+  // Only the driver's connection below the one with promises hands out rows as they come.
+  const { connection: below } = connection as unknown as { connection: CallbackConnection };
+  return new Promise((resolve, reject) => {
+    below
+      .query({ ...AS_TEXT, sql })
+      .on('result', (row: unknown) => take(row as (string | null)[]))
+      .on('error', reject)
+      .on('end', () => resolve());
+  });
 }

@@ -8,7 +8,7 @@
  * occur; bytes carry their length; DOUBLE and FLOAT are the eight bytes of the number, which is also three times as fast as its decimal
  * text. Long values go in as their own SHA-1. Half of the 64 bits come from the digest, half are the CRC32 of the fields.
  */
-import type { SideColumn } from '../relation-sides.js';
+import type { ComparedColumn } from '../canonical-columns.js';
 import type { MysqlFlavor } from './mysql-flavor.js';
 import { quoteIdentifier } from './mysql-sql.js';
 import { mysqlType, readSql, typeLabels } from './mysql-values.js';
@@ -59,7 +59,7 @@ export function hashingNote(as: string): string | undefined {
   return as === 'double' ? '-0 counts as 0' : undefined;
 }
 
-function fieldSql(as: string, { name, type }: SideColumn): string {
+function fieldSql({ as, name, type }: ComparedColumn): string {
   const column = quoteIdentifier(name);
   switch (as) {
     case 'utf8':
@@ -106,10 +106,8 @@ function neutral(type: string, column: string): string {
 const NULL_MARK = "_binary x'fe'";
 
 /** The row's fields as one binary string. */
-export function rowBytesSql(
-  columns: readonly { readonly as: string; readonly column: SideColumn }[],
-): string {
-  const fields = columns.map(({ as, column }) => `COALESCE(${fieldSql(as, column)}, ${NULL_MARK})`);
+export function rowBytesSql(columns: readonly ComparedColumn[]): string {
+  const fields = columns.map((column) => `COALESCE(${fieldSql(column)}, ${NULL_MARK})`);
   return `CONCAT_WS(_binary x'ff', ${fields.join(', ')})`;
 }
 

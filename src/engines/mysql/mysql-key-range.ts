@@ -3,12 +3,11 @@
  * MariaDB searches an index for `(a, b) >= (1, 2)`.
  */
 import type { Chunk, Key } from '../engine.js';
+import { boundText } from '../canonical-columns.js';
 import type { KeyColumn } from '../relation-sides.js';
+import { canonicalLiteral, textSql } from './mysql-canonical.js';
 import { quoteIdentifier } from './mysql-sql.js';
-import { literal, mysqlType, typeLabels } from './mysql-values.js';
-
-/** How keys are ordered: by their types and collations, or by bytes where the two sides would order text differently. */
-export type KeyOrder = 'native' | 'bytes';
+import { mysqlType, typeLabels } from './mysql-values.js';
 
 /** A column as it is ordered, and a value of it in the same terms. */
 interface Ordered {
@@ -16,14 +15,15 @@ interface Ordered {
   readonly bound: (value: string) => string;
 }
 
-function ordered({ name, type }: KeyColumn, order: KeyOrder): Ordered {
+function ordered({ name, type, kind: as, isByBytes }: KeyColumn): Ordered {
   const column = quoteIdentifier(name);
   const { kind } = mysqlType(type);
+  const isText = kind === 'text' || kind === 'enum' || kind === 'set' || kind === 'plain';
   // Only text is ordered differently by different servers and collations.
-  if (order === 'bytes' && (kind === 'text' || kind === 'enum' || kind === 'set' || kind === 'plain'))
+  if (isByBytes === true && (as !== undefined || isText))
     return {
-      sql: `CAST(CONVERT(${column} USING utf8mb4) AS BINARY)`,
-      bound: (value) => `x'${Buffer.from(value, 'utf8').toString('hex')}'`,
+      sql: `CAST(${as === undefined ? `CONVERT(${column} USING utf8mb4)` : textSql(type, as, column)} AS BINARY)`,
+      bound: (value) => `x'${Buffer.from(boundText(as, value), 'utf8').toString('hex')}'`,
     };
   // Indexes and ORDER BY take these by their number, but compared with text they are text, in another order.
   if (kind === 'enum' || kind === 'set') {
@@ -37,11 +37,11 @@ function ordered({ name, type }: KeyColumn, order: KeyOrder): Ordered {
             .toString();
     return { sql: `(${column} + 0)`, bound: number };
   }
-  return { sql: column, bound: (value) => literal(type, value) };
+  return { sql: column, bound: (value) => canonicalLiteral(type, as, value) };
 }
 
-export function orderBy(columns: readonly KeyColumn[], order: KeyOrder = 'native'): string {
-  return columns.map((column) => ordered(column, order).sql).join(', ');
+export function orderBy(columns: readonly KeyColumn[]): string {
+  return columns.map((column) => ordered(column).sql).join(', ');
 }
 
 /** `a > 1 OR (a = 1 AND (b > 2 OR (b = 2 AND c >= 3)))` for `>=`. */
@@ -58,12 +58,8 @@ function bounded(
 }
 
 /** A condition without WHERE; `TRUE` for a chunk without bounds. */
-export function rangeCondition(
-  chunk: Pick<Chunk, 'from' | 'to'>,
-  columns: readonly KeyColumn[],
-  order: KeyOrder = 'native',
-): string {
-  const key = columns.map((column) => ordered(column, order));
+export function rangeCondition(chunk: Pick<Chunk, 'from' | 'to'>, columns: readonly KeyColumn[]): string {
+  const key = columns.map(ordered);
   const parts = [
     ...(chunk.from === null ? [] : [bounded(key, chunk.from, '>', '>=')]),
     ...(chunk.to === null ? [] : [bounded(key, chunk.to, '<', '<')]),
@@ -75,7 +71,8 @@ export function rangeCondition(
 export function keysCondition(keys: readonly Key[], columns: readonly KeyColumn[]): string {
   if (keys.length === 0) return 'FALSE';
   const names = columns.map(({ name }) => quoteIdentifier(name));
-  const literals = (key: Key) => columns.map(({ type }, i) => literal(type, key[i] as string));
+  const literals = (key: Key) =>
+    columns.map(({ type, kind }, i) => canonicalLiteral(type, kind, key[i] as string));
   if (columns.length === 1) return `${names[0]} IN (${keys.map((key) => literals(key)[0]).join(', ')})`;
   return keys
     .map((key) => {

@@ -4,7 +4,9 @@
  */
 import type { RelationId } from '../../model/relation-id.js';
 import type { Chunk, Key } from '../engine.js';
+import { boundText } from '../canonical-columns.js';
 import type { KeyColumn } from '../relation-sides.js';
+import { textSql } from './postgres-canonical.js';
 import { quoteIdentifier, quoteLiteral, quoteRelation } from './postgres-sql.js';
 
 /** `"a", "b"` or, for one column, `"a"`. */
@@ -20,33 +22,29 @@ export function keyLiteral(key: Key, columns: readonly KeyColumn[]): string {
   return tuple(columns.map((column, i) => `${quoteLiteral(key[i] as string)}::${column.type}`));
 }
 
-/** How keys are ordered: by their types and collations, or by bytes where the two sides would order text differently. */
-export type KeyOrder = 'native' | 'bytes';
-
-function orderedKey(columns: readonly KeyColumn[], order: KeyOrder): readonly string[] {
-  return columns.map((column) =>
-    order === 'native' ? quoteIdentifier(column.name) : `${quoteIdentifier(column.name)}::text COLLATE "C"`,
-  );
+/** By its type and collation, or by the bytes of its text where the two sides would order text differently. */
+function orderedKey({ name, type, kind, isByBytes }: KeyColumn): string {
+  const column = quoteIdentifier(name);
+  return isByBytes === true ? `(${textSql(type, kind, column)}) COLLATE "C"` : column;
 }
 
-export function orderBy(columns: readonly KeyColumn[], order: KeyOrder = 'native'): string {
-  return orderedKey(columns, order).join(', ');
+function bound({ type, kind, isByBytes }: KeyColumn, value: string): string {
+  return isByBytes === true
+    ? `${quoteLiteral(boundText(kind, value))}::text COLLATE "C"`
+    : `${quoteLiteral(value)}::${type}`;
+}
+
+export function orderBy(columns: readonly KeyColumn[]): string {
+  return columns.map(orderedKey).join(', ');
 }
 
 /** A condition without WHERE; `true` for a chunk without bounds. */
-export function rangeCondition(
-  chunk: Pick<Chunk, 'from' | 'to'>,
-  columns: readonly KeyColumn[],
-  order: KeyOrder = 'native',
-): string {
-  const key = tuple(orderedKey(columns, order));
-  const bound = (values: Key) =>
-    order === 'native'
-      ? keyLiteral(values, columns)
-      : tuple(columns.map((_, i) => `${quoteLiteral(values[i] as string)}::text COLLATE "C"`));
+export function rangeCondition(chunk: Pick<Chunk, 'from' | 'to'>, columns: readonly KeyColumn[]): string {
+  const key = tuple(columns.map(orderedKey));
+  const bounds = (values: Key) => tuple(columns.map((column, i) => bound(column, values[i] as string)));
   const parts = [
-    ...(chunk.from === null ? [] : [`${key} >= ${bound(chunk.from)}`]),
-    ...(chunk.to === null ? [] : [`${key} < ${bound(chunk.to)}`]),
+    ...(chunk.from === null ? [] : [`${key} >= ${bounds(chunk.from)}`]),
+    ...(chunk.to === null ? [] : [`${key} < ${bounds(chunk.to)}`]),
   ];
   return parts.length === 0 ? 'true' : parts.join(' AND ');
 }

@@ -3,9 +3,9 @@
  * and how the key is spread, however it is spread (bigserial, uuid, text, composite). Exact for small tables, close for large ones.
  */
 import type pg from 'pg';
-import type { Chunk, RelationMap, Side } from '../engine.js';
+import type { ChecksumMethod, Chunk, RelationMap, Side } from '../engine.js';
 import { keyOn, relationOn } from '../relation-sides.js';
-import { fromClause, orderBy, type KeyOrder } from './postgres-key-range.js';
+import { fromClause, orderBy } from './postgres-key-range.js';
 import { quoteIdentifier, quoteRelation } from './postgres-sql.js';
 
 /** Pages read for each range, at least: keys on one page tend to be neighbours, so pages count, not rows. */
@@ -20,10 +20,10 @@ export async function planCuts(
   map: RelationMap,
   side: Side,
   rowsPerChunk: number,
-  order: KeyOrder = 'native',
+  method?: ChecksumMethod,
 ): Promise<readonly Chunk[]> {
   const relation = relationOn(map, side);
-  const key = keyOn(map, side);
+  const key = keyOn(map, side, method);
   const { rows: sizes } = await client.query<{
     relkind: string;
     pages: string;
@@ -61,7 +61,7 @@ export async function planCuts(
     `WITH sample AS MATERIALIZED (
        SELECT ${key.map((c, i) => `${quoteIdentifier(c.name)} AS k${i}`).join(', ')} FROM ${from} TABLESAMPLE SYSTEM (${percent}) REPEATABLE (1)${share < 1 ? ` WHERE random() < ${share}` : ''}
      ), ranked AS (
-       SELECT *, row_number() OVER (ORDER BY ${orderBy(names, order)}) - 1 AS n, count(*) OVER () AS found FROM sample
+       SELECT *, row_number() OVER (ORDER BY ${orderBy(names)}) - 1 AS n, count(*) OVER () AS found FROM sample
      ), sized AS (
        SELECT *, greatest(1, ceil(found * ${factor} / ${rowsPerChunk} - 0.1))::bigint AS parts FROM ranked
      )
