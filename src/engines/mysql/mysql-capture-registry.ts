@@ -3,7 +3,6 @@
  * and which shapes its tables had. The log itself is kept by the server as long as its own settings say.
  */
 import { RefusedError } from '../../model/errors.js';
-import { createHash } from 'node:crypto';
 import type { Ownership, Position, StreamIdentity } from '../engine.js';
 import { lockMysqlEpoch, type MysqlPool } from './mysql-connection.js';
 import type { Shapes } from './mysql-log-relations.js';
@@ -17,6 +16,14 @@ export interface Registration {
   readonly confirmed: Position;
   /** As they were when capture was prepared, and when streams began since; oldest first. */
   readonly shapes: readonly Shapes[];
+  /** Of capture by triggers: each with when the server made it, so that one that was made anew is told. */
+  readonly triggers: readonly CaptureTrigger[];
+}
+
+export interface CaptureTrigger {
+  readonly schema: string;
+  readonly name: string;
+  readonly created: string;
 }
 
 export class CaptureRegistry {
@@ -28,7 +35,7 @@ export class CaptureRegistry {
     );
     if (installed.length === 0) return null;
     const [row] = await this.pool.query(
-      'SELECT nonce, method, start, confirmed, shapes FROM dbps.capture WHERE service = ? AND direction = ?',
+      'SELECT nonce, method, start, confirmed, shapes, triggers FROM dbps.capture WHERE service = ? AND direction = ?',
       [service, direction],
     );
     if (row === undefined) return null;
@@ -38,14 +45,24 @@ export class CaptureRegistry {
       start: row['start'] ?? '',
       confirmed: row['confirmed'] ?? '',
       shapes: JSON.parse(row['shapes'] ?? '[]') as Shapes[],
+      triggers: JSON.parse(row['triggers'] ?? '[]') as CaptureTrigger[],
     };
   }
 
   async add({ service, direction }: StreamIdentity, row: Registration, owner: Ownership): Promise<void> {
     await this.pool.ownedTransaction(owner, async (connection) => {
       await connection.query(
-        'INSERT INTO dbps.capture (service, direction, nonce, method, start, confirmed, shapes) VALUES (?, ?, ?, ?, ?, ?, ?)',
-        [service, direction, row.nonce, row.method, row.start, row.confirmed, JSON.stringify(row.shapes)],
+        'INSERT INTO dbps.capture (service, direction, nonce, method, start, confirmed, shapes, triggers) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+        [
+          service,
+          direction,
+          row.nonce,
+          row.method,
+          row.start,
+          row.confirmed,
+          JSON.stringify(row.shapes),
+          JSON.stringify(row.triggers),
+        ],
       );
     });
   }
@@ -83,12 +100,6 @@ export class CaptureRegistry {
       ]);
     });
   }
-}
-
-/** Held by the session of whoever reads a stream: names of locks are the server's, whatever the database, and at most 64 characters. */
-export function streamLockName({ service, direction }: StreamIdentity, database: string): string {
-  const digest = createHash('sha256').update(`${database}\0${service}\0${direction}`).digest('hex');
-  return `dbps.stream.${digest.slice(0, 40)}`;
 }
 
 /** Capture cannot go on from where it is. */

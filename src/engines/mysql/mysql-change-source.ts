@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { ConnectionTarget } from '../../model/connection-target.js';
-import { DatabaseError, DbpsError, RefusedError } from '../../model/errors.js';
+import { DatabaseError, RefusedError } from '../../model/errors.js';
 import { parseRelationId } from '../../model/relation-id.js';
 import type {
   CaptureObserver,
@@ -20,10 +20,12 @@ import type {
   StreamOptions,
 } from '../engine.js';
 import { BinlogReader } from './mysql-binlog-reader.js';
-import { captureLost, CaptureRegistry, streamLockName, type Registration } from './mysql-capture-registry.js';
+import { captureLost, CaptureRegistry, type Registration } from './mysql-capture-registry.js';
+import { streamLockName, takeStreamLock } from './mysql-stream-lock.js';
 import { describeLost, MysqlChangeStream } from './mysql-change-stream.js';
 import { Charsets } from './mysql-charset.js';
-import { openMysqlSession, queryable, type MysqlPool } from './mysql-connection.js';
+import type { MysqlPool } from './mysql-connection.js';
+import { described } from './mysql-errors.js';
 import {
   changedShape,
   MysqlLogRelations,
@@ -194,13 +196,18 @@ export class MysqlChangeSource extends MysqlCaptureObserver implements ChangeSou
       start: formatLogPosition({ ...head, created, gtids: await this.#gtidsAt(settings, head) }),
       confirmed: formatLogPosition({ ...head, created, gtids: '' }),
       shapes: [shapes],
+      triggers: [],
     };
     // Its commit comes behind every transaction that is in the log before the start: those are seen by everybody now.
     await this.registry.add(stream, row, owner);
     return { start: row.start, created: true, identity: this.identity(settings, row) };
   }
 
-  async stream(options: StreamOptions): Promise<ChangeStream> {
+  stream(options: StreamOptions): Promise<ChangeStream> {
+    return described(this.#stream(options));
+  }
+
+  async #stream(options: StreamOptions): Promise<ChangeStream> {
     const { stream, checkpoint } = options;
     const row = await this.registry.read(stream);
     if (row === null) throw captureLost(stream, 'it is not registered in this database');
@@ -221,7 +228,7 @@ export class MysqlChangeSource extends MysqlCaptureObserver implements ChangeSou
       JSON.stringify(row.shapes.at(-1)) === JSON.stringify(shapes) ? row.shapes : [...row.shapes, shapes];
     if (known !== row.shapes) await this.registry.addShapes(stream, known, owner);
 
-    const lock = await this.#takeLock(stream);
+    const lock = await takeStreamLock(this.target, this.#applicationName, stream);
     try {
       const reader = await this.#openReader(options, from);
       lock.onLost((error) => reader.fail(error));
@@ -239,6 +246,7 @@ export class MysqlChangeSource extends MysqlCaptureObserver implements ChangeSou
           relations: new MysqlLogRelations(this.pool, new Charsets(this.pool), options.maps, known),
           target: this.target,
           foldsCase: settings.foldsCase,
+          gtids: from.gtids === '' ? await this.#gtidsAt(settings, from) : from.gtids,
           acknowledged: (position) => {
             if (Date.now() - confirmedAtMs < CONFIRM_EVERY_MS) return;
             confirmedAtMs = Date.now();
@@ -260,7 +268,7 @@ export class MysqlChangeSource extends MysqlCaptureObserver implements ChangeSou
 
   async teardown(stream: StreamIdentity, owner: Ownership): Promise<void> {
     if ((await this.registry.read(stream)) === null) return;
-    const lock = await this.#takeLock(stream);
+    const lock = await takeStreamLock(this.target, this.#applicationName, stream);
     try {
       await this.registry.remove(stream, owner);
     } finally {
@@ -326,61 +334,6 @@ export class MysqlChangeSource extends MysqlCaptureObserver implements ChangeSou
         `${from.file} has ${size} bytes, the checkpoint lies at ${from.offset}: the log was reset, or restored`,
       );
   }
-
-  /**
-   * One reader a stream. Whoever holds it holds it without the lease: the caller's epoch is already in the checkpoint, so the session is
-   * ended.
-   */
-  async #takeLock(stream: StreamIdentity): Promise<StreamLock> {
-    const name = streamLockName(stream, this.target.database);
-    const session = await openMysqlSession(this.target, { applicationName: this.#applicationName });
-    try {
-      const ask = queryable(session);
-      const get = async (seconds: number) =>
-        (await ask.query({ sql: 'SELECT GET_LOCK(?, ?) AS got', values: [name, seconds] }))[0]?.['got'] ===
-        '1';
-      // Held for as long as the stream lives, without a word.
-      await session.query('SET SESSION wait_timeout = 31536000');
-      if (!(await get(0))) {
-        const [row] = await ask.query({ sql: 'SELECT IS_USED_LOCK(?) AS holder', values: [name] });
-        const holder = row?.['holder'];
-        if (holder != null)
-          await session.query(`KILL ${Number(holder)}`).catch((error: unknown) => {
-            // It ended by itself.
-            if ((error as { errno?: number }).errno !== 1094) throw error;
-          });
-        if (!(await get(10)))
-          throw new DatabaseError({
-            code: 'DBPS_E415',
-            message: `another session reads the changes of ${stream.service} (${stream.direction}) and does not end`,
-            hint: `SELECT IS_USED_LOCK('${name}') names its connection`,
-          });
-      }
-    } catch (error) {
-      session.destroy();
-      throw error instanceof DbpsError
-        ? error
-        : describeLost(error, this.target, { stream, checkpoint: { received: '' } });
-    }
-    let isReleased = false;
-    return {
-      onLost: (report) => {
-        for (const event of ['error', 'end'] as const)
-          session.on(event, (error?: unknown) => {
-            if (!isReleased) report(error instanceof Error ? error : new Error('its session was ended'));
-          });
-      },
-      release: async () => {
-        isReleased = true;
-        await session.end().catch(() => session.destroy());
-      },
-    };
-  }
-}
-
-interface StreamLock {
-  onLost(report: (error: Error) => void): void;
-  release(): Promise<void>;
 }
 
 const instant = (seconds: number): string => new Date(seconds * 1000).toISOString();

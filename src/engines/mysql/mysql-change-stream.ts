@@ -72,6 +72,8 @@ export interface StreamContext {
   readonly reader: BinlogReader;
   readonly relations: MysqlLogRelations;
   readonly target: ConnectionTarget;
+  /** What had been logged at the start; empty where the server has no GTIDs. */
+  readonly gtids: string;
   /** lower_case_table_names is not 0. */
   readonly foldsCase: boolean;
   /** Told of what is durable on the other side. */
@@ -107,7 +109,7 @@ export class MysqlChangeStream implements ChangeStream {
     this.#durable = options.checkpoint.received;
     const start = parseLogPosition(this.#durable);
     this.#passed = start;
-    this.#gtids = new GtidTracker(start.gtids);
+    this.#gtids = new GtidTracker(context.gtids);
     options.signal.addEventListener('abort', this.#abort, { once: true });
   }
 

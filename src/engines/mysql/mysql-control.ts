@@ -52,7 +52,8 @@ const TABLES = [
   // What a replication slot would be: where capture began, and which shapes its tables had.
   `CREATE TABLE IF NOT EXISTS dbps.capture (
      service varchar(63) NOT NULL, direction varchar(7) NOT NULL, nonce varchar(64) NOT NULL, method varchar(7) NOT NULL,
-     start text NOT NULL, confirmed text NOT NULL, shapes longtext NOT NULL, PRIMARY KEY (service, direction)) ENGINE=InnoDB`,
+     start text NOT NULL, confirmed text NOT NULL, shapes longtext NOT NULL, triggers longtext NOT NULL,
+     PRIMARY KEY (service, direction)) ENGINE=InnoDB`,
   // One row a service and database, since both may be on one server: who owns the writes as this database knows it, and what the fence
   // answers (NULL: it is open). Its row lock is what writers hold and a cutover waits for (mysql-fence-body.ts).
   `CREATE TABLE IF NOT EXISTS dbps.fence (

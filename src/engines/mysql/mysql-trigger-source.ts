@@ -1,0 +1,379 @@
+/** Capture by triggers: their making and removal, and what can be said of it by looking. */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ConnectionTarget } from '../../model/connection-target.js';
+import { DatabaseError, DbpsError, RefusedError } from '../../model/errors.js';
+import type {
+  CaptureObserver,
+  CaptureStatus,
+  ChangeSource,
+  ChangeStream,
+  Ownership,
+  Position,
+  PreparedCapture,
+  RelationMap,
+  StreamIdentity,
+  StreamOptions,
+} from '../engine.js';
+import {
+  captureLost,
+  CaptureRegistry,
+  type CaptureTrigger,
+  type Registration,
+} from './mysql-capture-registry.js';
+import { lockMysqlEpoch, queryable, type MysqlPool } from './mysql-connection.js';
+import { described, errorNumber } from './mysql-errors.js';
+import { IdSet } from './mysql-id-set.js';
+import { changedShape, readShapes, uncapturable, type Shapes } from './mysql-log-relations.js';
+import { readLogSettings, type LogSettings } from './mysql-log-settings.js';
+import { quoteIdentifier } from './mysql-sql.js';
+import { streamLockName, takeStreamLock } from './mysql-stream-lock.js';
+import {
+  changeLogName,
+  createChangeLogSql,
+  triggersOf,
+  type TriggerDefinition,
+} from './mysql-trigger-log.js';
+import { formatTriggerPosition, isTriggerPositionReached } from './mysql-trigger-position.js';
+import { MysqlTriggerStream } from './mysql-trigger-stream.js';
+
+const LOCK_WAIT_S = 2;
+const LOCK_TRIES = 30;
+const LOCK_WAIT_TIMEOUT = 1205;
+const NEEDS_SUPER_FOR_LOGGED_TRIGGERS = 1419;
+/** Real transactions count up; what only reads gets a number beyond these. */
+const READERS_FROM = 2 ** 47;
+
+/** The looking half: works on a session that the server holds read-only. */
+export class MysqlTriggerObserver implements CaptureObserver {
+  protected readonly registry: CaptureRegistry;
+
+  constructor(
+    readonly pool: MysqlPool,
+    readonly target: ConnectionTarget,
+  ) {
+    this.registry = new CaptureRegistry(pool);
+  }
+
+  async status(stream: StreamIdentity): Promise<CaptureStatus | null> {
+    const row = await this.registry.read(stream);
+    if (row === null) return null;
+    const log = changeLogName(stream, this.target.database);
+    const [table] = await this.pool.query(
+      "SELECT data_length FROM information_schema.tables WHERE table_schema = 'dbps' AND table_name = ?",
+      [log],
+    );
+    const [lock] = await this.pool.query('SELECT IS_USED_LOCK(?) AS holder', [
+      streamLockName(stream, this.target.database),
+    ]);
+    const damage = await this.damage(row);
+    return {
+      isActive: lock?.['holder'] != null,
+      confirmed: row.confirmed,
+      retainedBytes: table === undefined ? null : Number(table['data_length']),
+      isLost: table === undefined || damage !== null,
+      identity: this.identity(await readLogSettings(this.pool), row),
+    };
+  }
+
+  async currentPosition(): Promise<Position> {
+    const logs = await this.pool.query(
+      "SELECT table_name FROM information_schema.tables WHERE table_schema = 'dbps' AND table_name LIKE 'change\\_log\\_%'",
+    );
+    const position = new Map<string, IdSet>();
+    for (const { table_name: log } of logs) {
+      if (log == null) continue;
+      const ranges = await this.pool.query(
+        `SELECT MIN(id) AS first, MAX(id) AS last
+           FROM (SELECT id, id - ROW_NUMBER() OVER (ORDER BY id) AS run FROM dbps.${quoteIdentifier(log)}) AS numbered
+          GROUP BY run ORDER BY 1`,
+      );
+      const ids = new IdSet();
+      for (const { first, last } of ranges) ids.add(Number(first), Number(last));
+      position.set(log, ids);
+    }
+    return formatTriggerPosition(position);
+  }
+
+  reached(current: Position, target: Position): boolean {
+    return isTriggerPositionReached(current, target);
+  }
+
+  /** Numbers say nothing of bytes. */
+  distance(): number | null {
+    return null;
+  }
+
+  protected identity(settings: LogSettings, { nonce }: Registration): Readonly<Record<string, string>> {
+    return { server: settings.server, database: this.target.database, nonce };
+  }
+
+  /** A trigger that is gone, or was made anew: writes in between were not captured. null: all are as they were. */
+  protected async damage({ triggers }: Registration): Promise<string | null> {
+    const found = await this.#readTriggers(triggers);
+    for (const { schema, name, created } of triggers) {
+      const now = found.find((trigger) => trigger.schema === schema && trigger.name === name);
+      if (now === undefined) return `trigger ${schema}.${name} is gone`;
+      if (now.created !== created) return `trigger ${schema}.${name} was made anew at ${now.created}`;
+    }
+    return null;
+  }
+
+  async #readTriggers(
+    triggers: readonly Pick<CaptureTrigger, 'schema'>[],
+  ): Promise<readonly CaptureTrigger[]> {
+    if (triggers.length === 0) return [];
+    const rows = await this.pool.query(
+      `SELECT trigger_schema, trigger_name, created FROM information_schema.triggers
+        WHERE trigger_schema IN (?) AND trigger_name LIKE 'dbps\\_capture\\_%'`,
+      [[...new Set(triggers.map(({ schema }) => schema))]],
+    );
+    return rows.map((row) => ({
+      schema: row['trigger_schema'] ?? '',
+      name: row['trigger_name'] ?? '',
+      created: row['created'] ?? '',
+    }));
+  }
+
+  protected async findTriggers(
+    definitions: readonly TriggerDefinition[],
+  ): Promise<readonly CaptureTrigger[]> {
+    const found = await this.#readTriggers(definitions);
+    return found.filter((trigger) =>
+      definitions.some(({ schema, name }) => trigger.schema === schema && trigger.name === name),
+    );
+  }
+}
+
+export class MysqlTriggerSource extends MysqlTriggerObserver implements ChangeSource {
+  readonly #applicationName: string;
+
+  constructor(pool: MysqlPool, target: ConnectionTarget, applicationName: string) {
+    super(pool, target);
+    this.#applicationName = applicationName;
+  }
+
+  async prepare(
+    stream: StreamIdentity,
+    maps: readonly RelationMap[],
+    owner: Ownership,
+    signal?: AbortSignal,
+  ): Promise<PreparedCapture> {
+    const settings = await readLogSettings(this.pool);
+    const known = await this.registry.read(stream);
+    if (known !== null) {
+      if (known.method !== 'trigger') throw captureLost(stream, 'it was begun with the binary log');
+      const damage = await this.damage(known);
+      if (damage !== null) throw captureLost(stream, damage);
+      return { start: known.start, created: false, identity: this.identity(settings, known) };
+    }
+    const shapes = await readShapes(this.pool, maps);
+    for (const map of maps) {
+      if (shapes[map.source] === undefined) throw changedShape(map.source, 'it is not there');
+      if (map.key.length === 0)
+        throw uncapturable(map.source, 'its rows cannot be told apart: it has no key');
+    }
+    const log = changeLogName(stream, this.target.database);
+    const table = `dbps.${log}`;
+    await this.pool.ownedTransaction(owner, async () => undefined);
+    // What an earlier try has left: nothing was copied yet.
+    await this.#drop(
+      maps.flatMap((map, i) => triggersOf(table, map, i)),
+      table,
+      signal,
+    );
+    await this.pool.query(createChangeLogSql(table));
+    const definitions = maps.flatMap((map, i) => triggersOf(table, map, i));
+    // Each waits for the transactions that have written to its relation: what they wrote is committed, and copied.
+    for (const { sql } of definitions) await this.#patiently(sql, signal);
+    const start = formatTriggerPosition(new Map([[log, new IdSet()]]));
+    const row: Registration = {
+      nonce: randomBytes(8).toString('hex'),
+      method: 'trigger',
+      start,
+      confirmed: start,
+      shapes: [shapes],
+      triggers: await this.findTriggers(definitions),
+    };
+    await this.registry.add(stream, row, owner);
+    return { start, created: true, identity: this.identity(settings, row) };
+  }
+
+  stream(options: StreamOptions): Promise<ChangeStream> {
+    return described(this.#stream(options));
+  }
+
+  async #stream(options: StreamOptions): Promise<ChangeStream> {
+    const { stream, checkpoint, maps } = options;
+    const row = await this.registry.read(stream);
+    if (row === null) throw captureLost(stream, 'it is not registered in this database');
+    const identity = this.identity(await readLogSettings(this.pool), row);
+    for (const [what, now] of Object.entries(identity)) {
+      const then = checkpoint.source[what];
+      if (then !== now)
+        throw new RefusedError({
+          code: 'DBPS_E353',
+          message: `the checkpoint of ${stream.service} (${stream.direction}) belongs to another source: ${what} was ${then ?? 'not recorded'}, is ${now}`,
+          hint: `copy ${stream.service} again, or verify it in full`,
+        });
+    }
+    const assertIntact = () => this.#assertIntact(stream, row, maps);
+    await assertIntact();
+    const log = changeLogName(stream, this.target.database);
+    const lock = await takeStreamLock(this.target, this.#applicationName, stream);
+    const owner = { service: stream.service, epoch: checkpoint.epoch };
+    const opened = new MysqlTriggerStream(
+      {
+        session: lock.session,
+        log,
+        table: `dbps.${log}`,
+        assertIntact,
+        purge: (first, last, limit) => this.#purge(`dbps.${log}`, first, last, limit, owner),
+        openTransactions: () => this.#openTransactions(),
+        describe: (error) => this.#describeLost(error),
+        acknowledged: () => undefined,
+        release: () => lock.release(),
+      },
+      options,
+    );
+    lock.onLost((error) => opened.fail(error));
+    return opened;
+  }
+
+  async teardown(stream: StreamIdentity, owner: Ownership): Promise<void> {
+    const row = await this.registry.read(stream);
+    if (row === null) return;
+    const lock = await takeStreamLock(this.target, this.#applicationName, stream);
+    try {
+      await this.pool.ownedTransaction(owner, async () => undefined);
+      await this.#drop(row.triggers, `dbps.${changeLogName(stream, this.target.database)}`);
+      await this.registry.remove(stream, owner);
+    } finally {
+      await lock.release();
+    }
+  }
+
+  async #assertIntact(
+    stream: StreamIdentity,
+    row: Registration,
+    maps: readonly RelationMap[],
+  ): Promise<void> {
+    const damage = await this.damage(row);
+    if (damage !== null) throw captureLost(stream, damage);
+    const [then, now] = [row.shapes.at(-1) as Shapes, await readShapes(this.pool, maps)];
+    for (const map of maps) {
+      const [before, after] = [then[map.source] ?? [], now[map.source] ?? []];
+      if (after.length === 0) throw changedShape(map.source, 'it is not there, or has been renamed');
+      const planned = map.columns.find(({ name }) => !before.some((column) => column.name === name));
+      if (planned !== undefined)
+        throw changedShape(
+          map.source,
+          `column "${planned.name}" came after its triggers: capture has to begin anew`,
+        );
+      for (const column of after) {
+        const old = before.find(({ name }) => name === column.name);
+        if (old === undefined && !column.isGenerated)
+          throw changedShape(map.source, `column "${column.name}" is not in the plan`);
+        if (old !== undefined && old.type !== column.type)
+          throw changedShape(map.source, `column "${column.name}" has changed its type`);
+      }
+      const dropped = before.find(({ name }) => !after.some((column) => column.name === name));
+      if (dropped !== undefined)
+        throw changedShape(map.source, `column "${dropped.name}" has been dropped or renamed`);
+    }
+  }
+
+  /** Definitions queue everybody behind them: short waits, many tries. */
+  async #patiently(sql: string, signal?: AbortSignal): Promise<void> {
+    await this.pool.use(async (connection) => {
+      await connection.query(`SET SESSION lock_wait_timeout = ${LOCK_WAIT_S}`);
+      try {
+        for (let tries = 1; ; tries++) {
+          signal?.throwIfAborted();
+          try {
+            await connection.query(sql);
+            return;
+          } catch (error) {
+            if (errorNumber(error) === NEEDS_SUPER_FOR_LOGGED_TRIGGERS)
+              throw new DatabaseError({
+                code: 'DBPS_E405',
+                message: `${this.target.toString()}: triggers may only be made by a superuser here, since the binary log is on`,
+                hint: 'SET GLOBAL log_bin_trust_function_creators = 1',
+                cause: error,
+              });
+            if (errorNumber(error) !== LOCK_WAIT_TIMEOUT || tries === LOCK_TRIES) throw error;
+          }
+          await sleep(200, undefined, { signal });
+        }
+      } finally {
+        await connection.query('SET SESSION lock_wait_timeout = DEFAULT').catch(() => undefined);
+      }
+    });
+  }
+
+  async #drop(
+    triggers: readonly { readonly schema: string; readonly name: string }[],
+    table: string,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    for (const { schema, name } of triggers)
+      await this.#patiently(
+        `DROP TRIGGER IF EXISTS ${quoteIdentifier(schema)}.${quoteIdentifier(name)}`,
+        signal,
+      );
+    await this.#patiently(`DROP TABLE IF EXISTS ${table}`, signal);
+  }
+
+  /** At a time when nobody can be kept from inserting: record locks only. */
+  async #purge(table: string, first: number, last: number, limit: number, owner: Ownership): Promise<number> {
+    return this.pool.use(async (connection) => {
+      await connection.query('SET TRANSACTION ISOLATION LEVEL READ COMMITTED');
+      await connection.query('START TRANSACTION');
+      try {
+        await lockMysqlEpoch(connection, owner);
+        const [result] = await connection.query(
+          `DELETE FROM ${table} WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ${limit}`,
+          [first, last],
+        );
+        await connection.query('COMMIT');
+        return (result as { affectedRows: number }).affectedRows;
+      } catch (error) {
+        await connection.query('ROLLBACK').catch(() => undefined);
+        throw error;
+      }
+    });
+  }
+
+  /** The monitor's own text: the table of transactions is a copy that may be old. */
+  async #openTransactions(): Promise<ReadonlySet<string> | null> {
+    const text = await this.pool
+      .use(async (connection) => {
+        const rows = await queryable(connection).query({ sql: 'SHOW ENGINE INNODB STATUS' });
+        return rows[0]?.['status'] ?? '';
+      })
+      .catch((error: unknown) => {
+        if (errorNumber(error) === 1227) return null;
+        throw error;
+      });
+    return text === null ? null : readOpenTransactions(text);
+  }
+
+  #describeLost(error: unknown): Error {
+    if (error instanceof DbpsError) return error;
+    return new DatabaseError({
+      code: 'DBPS_E430',
+      message: `the change stream from ${this.target.toString()} was lost: ${error instanceof Error ? error.message : String(error)}`,
+      hint: 'dbps goes on from the checkpoint by itself once the server answers again',
+      cause: error,
+    });
+  }
+}
+
+/** Pure. Numbers of transactions that may have written; null when the list was cut. */
+export function readOpenTransactions(status: string): ReadonlySet<string> | null {
+  if (/^\.\.\. truncated\.\.\./m.test(status)) return null;
+  const found = new Set<string>();
+  for (const [, id] of status.matchAll(/^---TRANSACTION (\d+), (?!not started)/gm))
+    if (Number(id) < READERS_FROM) found.add(id as string);
+  return found;
+}

@@ -1,0 +1,285 @@
+/**
+ * Reads the change log that triggers write. Every look is one consistent view: what it shows and no earlier one has shown is a number of
+ * whole transactions, whatever their numbers are, so one that commits late with low numbers is not skipped. Within a look rows go by their
+ * numbers: changes of one row, and those that had to wait for each other, have them in the order in which they were made. Where a stream
+ * stands is which numbers it has read.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Connection as CallbackConnection } from 'mysql2';
+import type mysql from 'mysql2/promise';
+import type {
+  Change,
+  ChangeStream,
+  ChangeTransaction,
+  Position,
+  RelationMap,
+  StreamOptions,
+} from '../engine.js';
+import { queryable } from './mysql-connection.js';
+import { IdSet } from './mysql-id-set.js';
+import { keyDecoder, rowDecoder } from './mysql-trigger-log.js';
+import { formatTriggerPosition, parseTriggerPosition } from './mysql-trigger-position.js';
+
+const PIECE_BYTES = 4 << 20;
+const SHORTEST_PAUSE_MS = 20;
+const LONGEST_PAUSE_MS = 250;
+/** How often triggers and shapes are looked after, what was applied is purged, and gaps are asked about. */
+const CARE_EVERY_MS = 2_000;
+const ROWS_AT_ONCE = 256;
+const PURGE_ROWS = 5_000;
+/** Beyond these the ranges are not spelled out in a query. */
+const MOST_GAPS = 100;
+
+export interface TriggerStreamContext {
+  /** The stream's own; holds its lock. */
+  readonly session: mysql.Connection;
+  /** The table's name in positions, and in SQL. */
+  readonly log: string;
+  readonly table: string;
+  /** @throws RefusedError when triggers or relations are not what they were. */
+  readonly assertIntact: () => Promise<void>;
+  /** Deletes numbers that were read and are durable on the other side. */
+  readonly purge: (first: number, last: number, limit: number) => Promise<number>;
+  /** Numbers of transactions that are open and may have written; null where the account may not ask. */
+  readonly openTransactions: () => Promise<ReadonlySet<string> | null>;
+  readonly describe: (error: unknown) => Error;
+  readonly acknowledged: (position: Position) => void;
+  readonly release: () => Promise<void>;
+}
+
+interface LoggedRow {
+  readonly id: string;
+  readonly relation: string;
+  readonly kind: string;
+  readonly at_ms: string;
+  readonly new_row: string | null;
+  readonly old_key: string | null;
+}
+
+export class MysqlTriggerStream implements ChangeStream {
+  readonly #context: TriggerStreamContext;
+  readonly #options: StreamOptions;
+  readonly #maxChanges: number;
+  readonly #decoders: readonly ((row: LoggedRow) => Change)[];
+  /** Handed out, or known never to come. */
+  readonly #read: IdSet;
+  /** Durable on the other side, and perhaps still in the table. */
+  #durable: IdSet;
+  readonly #purged = new IdSet();
+  readonly #barriers = new Set<string>();
+  #gaps: { readonly below: number; readonly open: ReadonlySet<string> } | null = null;
+  #cared = 0;
+  #isClosed = false;
+  readonly #stopped = new AbortController();
+  #failure: Error | null = null;
+
+  constructor(context: TriggerStreamContext, options: StreamOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.#maxChanges = options.maxChanges ?? 20_000;
+    this.#read = this.#parse(options.checkpoint.received);
+    this.#durable = this.#read.copy();
+    this.#decoders = options.maps.map(changeDecoder);
+    options.signal.addEventListener('abort', this.#abort, { once: true });
+  }
+
+  get head(): Position {
+    return this.#format(this.#read);
+  }
+
+  #format(read: IdSet): Position {
+    return formatTriggerPosition(new Map([[this.#context.log, read]]));
+  }
+
+  #parse(position: Position): IdSet {
+    return parseTriggerPosition(position).get(this.#context.log) ?? new IdSet();
+  }
+
+  /** The session is gone. */
+  fail(error: Error): void {
+    this.#failure ??= this.#context.describe(error);
+    this.#stopped.abort();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<ChangeTransaction> {
+    let pause = SHORTEST_PAUSE_MS;
+    try {
+      while (!this.#isClosed) {
+        let isEmpty = true;
+        for await (const piece of this.#look()) {
+          isEmpty = false;
+          yield piece;
+          if (this.#isClosed) return;
+        }
+        if (Date.now() - this.#cared >= CARE_EVERY_MS) await this.#care();
+        pause = isEmpty ? Math.min(pause * 2, LONGEST_PAUSE_MS) : SHORTEST_PAUSE_MS;
+        if (isEmpty) await sleep(pause, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
+        if (this.#failure !== null) throw this.#failure;
+      }
+    } catch (error) {
+      if (this.#isClosed) return;
+      throw this.#failure ?? this.#context.describe(error);
+    }
+  }
+
+  acknowledge(position: Position): void {
+    const durable = this.#parse(position);
+    if (this.#durable.covers(durable)) return;
+    this.#durable = durable;
+    this.#context.acknowledged(position);
+  }
+
+  /** There is nothing to make durable without a change: numbers of others do not move it. */
+  idlePosition(): Position | null {
+    return null;
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#stopped.abort();
+    this.#options.signal.removeEventListener('abort', this.#abort);
+    await this.#context.release();
+  }
+
+  readonly #abort = (): void => {
+    void this.close();
+  };
+
+  // -------------------------------------------------------------- looking
+
+  /** One consistent view. The last piece is handed out when the view is over, so that nobody waits for it to end. */
+  async *#look(): AsyncGenerator<ChangeTransaction> {
+    const { session, table } = this.#context;
+    await session.query('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY');
+    const markers = await queryable(session).query({
+      sql: 'SELECT nonce FROM dbps.barrier WHERE service = ?',
+      values: [this.#options.stream.service],
+    });
+    const barriers = markers.flatMap(({ nonce }) =>
+      nonce == null || this.#barriers.has(nonce) ? [] : [nonce],
+    );
+    const rows = (session as unknown as { readonly connection: CallbackConnection }).connection
+      .query({
+        sql: `SELECT id, relation, kind, ROUND(UNIX_TIMESTAMP(at) * 1000) AS at_ms, new_row, old_key
+                FROM ${table} WHERE ${this.#unread()} ORDER BY id`,
+        typeCast: (field) => field.buffer()?.toString('latin1') ?? null,
+      })
+      .stream({ highWaterMark: ROWS_AT_ONCE });
+    const begin = this.head;
+    const read = this.#read.copy();
+    let changes: Change[] = [];
+    let bytes = 0;
+    let committedAtMs: number | null = null;
+    const piece = (last: boolean): ChangeTransaction => {
+      const made: ChangeTransaction = {
+        commit: begin,
+        end: last ? this.#format(read) : begin,
+        committedAtMs: committedAtMs ?? Date.now(),
+        isOwn: false,
+        changes,
+        barriers: last ? barriers : [],
+        last,
+        bytes,
+      };
+      changes = [];
+      bytes = 0;
+      return made;
+    };
+    for await (const value of rows) {
+      const row = value as LoggedRow;
+      const id = Number(row.id);
+      if (this.#read.has(id)) continue;
+      if (changes.length >= this.#maxChanges || bytes >= PIECE_BYTES) yield piece(false);
+      committedAtMs ??= Number(row.at_ms);
+      changes.push((this.#decoders[Number(row.relation)] as (row: LoggedRow) => Change)(row));
+      bytes += (row.new_row?.length ?? 0) + (row.old_key?.length ?? 0);
+      read.add(id);
+    }
+    await session.query('COMMIT');
+    if (committedAtMs === null && barriers.length === 0) return;
+    const last = piece(true);
+    for (const [from, to] of read.ranges) this.#read.add(from, to);
+    for (const nonce of barriers) this.#barriers.add(nonce);
+    yield last;
+  }
+
+  /** What was read stays in the table until the other side has it: only the rest is asked for. */
+  #unread(): string {
+    const { ranges, high, low } = this.#read;
+    if (ranges.length > MOST_GAPS) return `id > ${low}`;
+    const gaps = ranges.map(([first], i) => [(ranges[i - 1]?.[1] ?? 0) + 1, first - 1] as const);
+    return [
+      ...gaps.filter(([from, to]) => from <= to).map(([from, to]) => `id BETWEEN ${from} AND ${to}`),
+      `id > ${high}`,
+    ].join(' OR ');
+  }
+
+  // -------------------------------------------------------------- care
+
+  async #care(): Promise<void> {
+    this.#cared = Date.now();
+    await this.#context.assertIntact();
+    await this.#closeGaps();
+    await this.#purge();
+  }
+
+  /**
+   * A number that a look did not show is of a transaction that was open then, or was rolled back. When all that were open are over, and a
+   * later look has not shown it either, it never comes.
+   */
+  async #closeGaps(): Promise<void> {
+    if (!this.#read.hasGaps) {
+      this.#gaps = null;
+      return;
+    }
+    const open = await this.#context.openTransactions();
+    if (open === null) return;
+    const gaps = this.#gaps;
+    if (gaps !== null && [...gaps.open].some((id) => open.has(id))) return;
+    this.#gaps = { below: this.#read.high, open };
+    // They were over before this: a look from here on shows all of theirs.
+    if (gaps === null) return;
+    const { table, session } = this.#context;
+    const left = await queryable(session).query({
+      sql: `SELECT id FROM ${table} WHERE id <= ? ORDER BY id`,
+      values: [gaps.below],
+    });
+    const coming = left.map(({ id }) => Number(id)).filter((id) => !this.#read.has(id));
+    let from = 1;
+    for (const id of [...coming, gaps.below + 1]) {
+      if (from < id) this.#read.add(from, id - 1);
+      from = id + 1;
+    }
+  }
+
+  /** Bounds the table: what the other side has is not needed any more. */
+  async #purge(): Promise<void> {
+    for (const [first, last] of this.#durable.ranges) {
+      const done = this.#purged.ranges.find(([from, to]) => from <= first && first <= to);
+      const from = done === undefined ? first : done[1] + 1;
+      if (from > last) continue;
+      while ((await this.#context.purge(from, last, PURGE_ROWS)) === PURGE_ROWS) if (this.#isClosed) return;
+      this.#purged.add(from, last);
+    }
+  }
+}
+
+function changeDecoder(map: RelationMap): (row: LoggedRow) => Change {
+  const values = rowDecoder(map.columns);
+  const key = keyDecoder(map);
+  const places = map.key.map((name) => map.columns.findIndex((column) => column.name === name));
+  return ({ kind, new_row, old_key }) => {
+    switch (kind) {
+      case 'I':
+        return { kind: 'insert', map, values: values(new_row ?? '') };
+      case 'D':
+        return { kind: 'delete', map, key: key(old_key ?? '') };
+      default: {
+        const [after, before] = [values(new_row ?? ''), key(old_key ?? '')];
+        const isSame = places.every((place, i) => after[place] === before[i]);
+        return { kind: 'update', map, values: after, oldKey: isSame ? null : before };
+      }
+    }
+  };
+}

@@ -1,0 +1,311 @@
+/** Capture by triggers on a server that writes no binary log: nothing is lost, skipped or sent back. */
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type {
+  Change,
+  ChangeStream,
+  ChangeTransaction,
+  PreparedCapture,
+  RelationMap,
+} from '../../src/engines/engine.js';
+import { MysqlPool } from '../../src/engines/mysql/mysql-connection.js';
+import { MysqlControl } from '../../src/engines/mysql/mysql-control.js';
+import { changeLogName } from '../../src/engines/mysql/mysql-trigger-log.js';
+import { MysqlTriggerSource } from '../../src/engines/mysql/mysql-trigger-source.js';
+import { startMysqlServer, type MysqlTestDatabase, type MysqlTestServer } from '../support/mariadb.js';
+import { mysqlMapOf } from '../support/mysql-moving.js';
+import { everyTypeInserts, everyTypeTable, insertedRows, readCanonicalRows } from '../support/mysql-types.js';
+import { OWNER } from '../support/moving.js';
+
+const STREAM = { service: OWNER.service, direction: 'forward' } as const;
+
+let server: MysqlTestServer;
+
+beforeAll(async () => {
+  server = await startMysqlServer({ 'skip-log-bin': 1 });
+});
+
+afterAll(async () => {
+  await server?.stop();
+});
+
+interface Source {
+  readonly sql: MysqlTestDatabase;
+  readonly changes: MysqlTriggerSource;
+  readonly control: MysqlControl;
+  readonly pool: MysqlPool;
+  readonly log: string;
+  map(table: string, key?: readonly string[]): Promise<RelationMap>;
+  prepare(maps: readonly RelationMap[]): Promise<PreparedCapture>;
+  stream(maps: readonly RelationMap[], capture: PreparedCapture, from?: string): Promise<ChangeStream>;
+}
+
+const open: { source?: Source; streams: ChangeStream[] } = { streams: [] };
+
+async function openSource(schema: string): Promise<Source> {
+  const sql = await server.createDatabase(schema);
+  const pool = await MysqlPool.open(sql.target, { applicationName: 'dbps test' });
+  const control = new MysqlControl(pool);
+  await control.install(OWNER.service);
+  await control.raiseEpoch(OWNER);
+  const changes = new MysqlTriggerSource(pool, sql.target, 'dbps test');
+  open.source = {
+    sql,
+    changes,
+    control,
+    pool,
+    log: `dbps.${changeLogName(STREAM, sql.name)}`,
+    map: (table, key) => mysqlMapOf(sql, sql, table, key),
+    prepare: (maps) => changes.prepare(STREAM, maps, OWNER),
+    stream: async (maps, capture, from = capture.start) => {
+      const stream = await changes.stream({
+        stream: STREAM,
+        maps,
+        checkpoint: {
+          ...STREAM,
+          epoch: 1,
+          applied: from,
+          received: from,
+          source: capture.identity,
+          updatedAt: '',
+        },
+        signal: new AbortController().signal,
+      });
+      open.streams.push(stream);
+      return stream;
+    },
+  };
+  return open.source;
+}
+
+afterEach(async () => {
+  for (const stream of open.streams.splice(0)) await stream.close();
+  const { source } = open;
+  delete open.source;
+  await source?.changes.teardown(STREAM, OWNER);
+  const left = await server.query("SHOW TABLES FROM dbps LIKE 'change\\_log%'");
+  await source?.control.remove(OWNER);
+  await source?.pool.close();
+  await source?.sql.drop();
+  expect(left).toEqual([]);
+});
+
+/** Everything up to the next marker row. */
+async function readAll(source: Source, stream: ChangeStream): Promise<ChangeTransaction[]> {
+  const nonce = `end-${Math.random()}`;
+  await source.control.writeBarrier(OWNER, nonce);
+  const transactions: ChangeTransaction[] = [];
+  for await (const transaction of stream) {
+    transactions.push(transaction);
+    if (transaction.barriers.includes(nonce)) return transactions;
+  }
+  throw new Error('the stream ended');
+}
+
+const changesOf = (transactions: readonly ChangeTransaction[]): Change[] =>
+  transactions.flatMap((transaction) => transaction.changes);
+
+const idsOf = (changes: readonly Change[]): number[] =>
+  changes.map((change) => (change.kind === 'insert' ? Number(change.values[0]) : -1));
+
+test('changes name the key, and the old one where it changed', async () => {
+  const source = await openSource(`
+    CREATE TABLE plain (id int PRIMARY KEY, note text, twice int AS (n * 2) STORED, n int);
+    CREATE TABLE \`odd 'name\` (\`a,b\` varchar(20) NOT NULL, \`select\` int NOT NULL, c int, PRIMARY KEY (\`a,b\`, \`select\`));`);
+  const maps = [await source.map('plain'), await source.map("odd 'name", ['select', 'a,b'])];
+  const capture = await source.prepare(maps);
+  expect(capture.created).toBe(true);
+  expect((await source.prepare(maps)).created).toBe(false);
+  const stream = await source.stream(maps, capture);
+  await source.sql.query(`
+    INSERT INTO plain (id, note, n) VALUES (1, NULL, 1), (7, '', NULL); UPDATE plain SET n = 2 WHERE id = 1; UPDATE plain SET id = 2 WHERE id = 1;
+    DELETE FROM plain; REPLACE INTO plain (id, note) VALUES (9, 'a'); REPLACE INTO plain (id, note) VALUES (9, 'b');
+    INSERT INTO plain (id) VALUES (9) ON DUPLICATE KEY UPDATE note = 'c';
+    INSERT INTO \`odd 'name\` VALUES ('k,''-', 7, NULL); UPDATE \`odd 'name\` SET \`a,b\` = 'l'; DELETE FROM \`odd 'name\``);
+  const [plain, odd] = maps;
+  expect(changesOf(await readAll(source, stream))).toEqual([
+    { kind: 'insert', map: plain, values: ['1', null, '1'] },
+    { kind: 'insert', map: plain, values: ['7', '', null] },
+    { kind: 'update', map: plain, values: ['1', null, '2'], oldKey: null },
+    { kind: 'update', map: plain, values: ['2', null, '2'], oldKey: ['1'] },
+    { kind: 'delete', map: plain, key: ['2'] },
+    { kind: 'delete', map: plain, key: ['7'] },
+    { kind: 'insert', map: plain, values: ['9', 'a', null] },
+    { kind: 'delete', map: plain, key: ['9'] },
+    { kind: 'insert', map: plain, values: ['9', 'b', null] },
+    { kind: 'update', map: plain, values: ['9', 'c', null], oldKey: null },
+    { kind: 'insert', map: odd, values: ["k,'-", '7', null] },
+    { kind: 'update', map: odd, values: ['l', '7', null], oldKey: ['7', "k,'-"] },
+    { kind: 'delete', map: odd, key: ['7', 'l'] },
+  ]);
+});
+
+test.for(['+00:00', '-07:30'])(
+  'every type reads the same from the change log as from a query: time_zone = %s',
+  async (zone) => {
+    const source = await openSource(everyTypeTable('every_type'));
+    const map = await source.map('every_type');
+    const stream = await source.stream([map], await source.prepare([map]));
+    const writer = await source.sql.connect();
+    await writer.query("SET sql_mode = '', NAMES utf8mb4");
+    await writer.query(`SET time_zone = '${zone}'`);
+    for (const sql of everyTypeInserts('every_type')) await writer.query(sql);
+    const changes = changesOf(await readAll(source, stream));
+    expect(changes.length).toBeGreaterThan(4);
+    expect(insertedRows(changes)).toEqual(await readCanonicalRows(source.pool, map));
+  },
+);
+
+test('a transaction that commits late with low numbers is not skipped, and is handed out whole', async () => {
+  const source = await openSource('CREATE TABLE t (id int PRIMARY KEY)');
+  const maps = [await source.map('t')];
+  const capture = await source.prepare(maps);
+  const stream = await source.stream(maps, capture);
+  const [late, later] = [await source.sql.connect(), await source.sql.connect()];
+  await late.query('BEGIN; INSERT INTO t VALUES (1)');
+  await later.query('BEGIN; INSERT INTO t VALUES (2)');
+  await source.sql.query('INSERT INTO t VALUES (3)');
+  await late.query('INSERT INTO t VALUES (4)');
+  const first = await readAll(source, stream);
+  expect(idsOf(changesOf(first))).toEqual([3]);
+  await later.query('ROLLBACK');
+  await source.sql.query('INSERT INTO t VALUES (5)');
+  expect(idsOf(changesOf(await readAll(source, stream)))).toEqual([5]);
+  const seen = stream.head;
+  await late.query('COMMIT');
+  const last = await readAll(source, stream);
+  expect(last.filter(({ changes }) => changes.length > 0).map(({ changes }) => idsOf(changes))).toEqual([
+    [1, 4],
+  ]);
+  // From where it stood before, the same again and nothing else: neither less nor more.
+  await stream.close();
+  expect(idsOf(changesOf(await readAll(source, await source.stream(maps, capture, seen))))).toEqual([1, 4]);
+  expect(source.changes.reached(seen, last.at(-1)?.end ?? '')).toBe(false);
+  expect(source.changes.reached(last.at(-1)?.end ?? '', seen)).toBe(true);
+});
+
+test('many writers whose transactions overlap and roll back: every committed change once, each row in order', async () => {
+  const source = await openSource('CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL)');
+  const maps = [await source.map('t')];
+  const capture = await source.prepare(maps);
+  let stream = await source.stream(maps, capture);
+  await source.sql.query('INSERT INTO t SELECT seq, 0 FROM seq_1_to_20');
+  const writers = Array.from({ length: 6 }, async (_, w) => {
+    const connection = await source.sql.connect();
+    for (let i = 0; i < 60; i++) {
+      const ids = [1 + ((i * 7 + w) % 20), 1 + ((i * 3 + w * 5) % 20)].toSorted((a, b) => a - b);
+      await connection.query('BEGIN');
+      for (const id of ids) await connection.query('UPDATE t SET n = n + 1 WHERE id = ?', [id]);
+      await connection.query(i % 5 === 4 ? 'ROLLBACK' : 'COMMIT');
+    }
+  });
+  const rows = new Map<string, number>();
+  let updates = 0;
+  const take = (transactions: readonly ChangeTransaction[]) => {
+    for (const change of changesOf(transactions)) {
+      if (change.kind === 'insert') rows.set(String(change.values[0]), Number(change.values[1]));
+      if (change.kind !== 'update') continue;
+      updates++;
+      const [id, n] = [String(change.values[0]), Number(change.values[1])];
+      // Exactly the next value: none lost, none twice, none out of order.
+      expect(n).toBe((rows.get(id) ?? NaN) + 1);
+      rows.set(id, n);
+    }
+  };
+  let isDone = false;
+  const done = Promise.all(writers).then(() => (isDone = true));
+  while (!isDone) {
+    const transactions = await readAll(source, stream);
+    take(transactions);
+    // Goes on from the checkpoint, as after a crash.
+    await stream.close();
+    stream = await source.stream(maps, capture, transactions.at(-1)?.end);
+  }
+  await done;
+  take(await readAll(source, stream));
+  expect(updates).toBe(6 * 48 * 2);
+  const now = await source.sql.query('SELECT id, n FROM t');
+  expect([...rows].map(([id, n]) => [Number(id), n]).toSorted()).toEqual(
+    now.map(({ id, n }) => [id, n]).toSorted(),
+  );
+});
+
+test("what dbps itself has written is not captured, other services' markers are not handed out", async () => {
+  const source = await openSource('CREATE TABLE t (id int PRIMARY KEY)');
+  const maps = [await source.map('t')];
+  const stream = await source.stream(maps, await source.prepare(maps));
+  await source.pool.query(`INSERT INTO \`${source.sql.name}\`.t VALUES (1)`);
+  await source.sql.query("INSERT INTO dbps.barrier (service, nonce) VALUES ('other', 'n')");
+  await source.sql.query('INSERT INTO t VALUES (2)');
+  const transactions = await readAll(source, stream);
+  expect(idsOf(changesOf(transactions))).toEqual([2]);
+  expect(transactions.flatMap(({ barriers }) => barriers)).toHaveLength(1);
+});
+
+test('what the other side has is purged, and numbers that were rolled back do not stay open', async () => {
+  const source = await openSource('CREATE TABLE t (id int PRIMARY KEY)');
+  const maps = [await source.map('t')];
+  const stream = await source.stream(maps, await source.prepare(maps));
+  const writer = await source.sql.connect();
+  for (let i = 1; i <= 10; i++) {
+    await writer.query(`INSERT INTO t VALUES (${i})`);
+    await writer.query(`BEGIN; INSERT INTO t VALUES (${100 + i}); ROLLBACK`);
+  }
+  void (async () => {
+    for await (const { end, last } of stream) if (last) stream.acknowledge(end);
+  })().catch(() => undefined);
+  await expect
+    .poll(async () => (await source.sql.query(`SELECT id FROM ${source.log}`)).length, { timeout: 20_000 })
+    .toBe(0);
+  await expect.poll(() => stream.head, { timeout: 20_000 }).toMatch(/=1-\d+$/);
+});
+
+test('a trigger that was taken away or made anew, and a relation that has changed, end capture for good', async () => {
+  const source = await openSource('CREATE TABLE t (id int PRIMARY KEY, n int)');
+  const maps = [await source.map('t')];
+  const capture = await source.prepare(maps);
+  const stream = await source.stream(maps, capture);
+  expect(await source.changes.status(STREAM)).toMatchObject({ isActive: true, isLost: false });
+  await source.sql.query('ALTER TABLE t ADD note text');
+  await expect(
+    (async () => {
+      for await (const _ of stream);
+    })(),
+  ).rejects.toMatchObject({ code: 'DBPS_E354' });
+  await stream.close();
+  await source.sql.query('ALTER TABLE t DROP note');
+  await (await source.stream(maps, capture)).close();
+
+  const [trigger] = await source.sql.query(
+    "SELECT trigger_name AS name FROM information_schema.triggers WHERE trigger_schema = ? AND event_manipulation = 'DELETE'",
+    [source.sql.name],
+  );
+  await source.sql.query(`DROP TRIGGER \`${String(trigger?.['name'])}\``);
+  expect(await source.changes.status(STREAM)).toMatchObject({ isLost: true });
+  await expect(source.stream(maps, capture)).rejects.toMatchObject({ code: 'DBPS_E351' });
+  await expect(source.prepare(maps)).rejects.toMatchObject({ code: 'DBPS_E351' });
+});
+
+test('a session that is lost ends the stream with what may pass', async () => {
+  const source = await openSource('CREATE TABLE t (id int PRIMARY KEY)');
+  const maps = [await source.map('t')];
+  const capture = await source.prepare(maps);
+  const stream = await source.stream(maps, capture);
+  await source.sql.query('INSERT INTO t VALUES (1)');
+  await readAll(source, stream);
+  const successor = await source.stream(maps, capture);
+  await expect(readAll(source, stream)).rejects.toMatchObject({ code: 'DBPS_E430', family: 'database' });
+  expect(idsOf(changesOf(await readAll(source, successor)))).toEqual([1]);
+});
+
+test('where the database stands is reached when a stream has read what is there of its own', async () => {
+  const source = await openSource('CREATE TABLE t (id int PRIMARY KEY)');
+  const maps = [await source.map('t')];
+  const stream = await source.stream(maps, await source.prepare(maps));
+  const before = await source.changes.currentPosition();
+  expect(source.changes.reached(stream.head, before)).toBe(true);
+  await source.sql.query('INSERT INTO t VALUES (1), (2)');
+  const after = await source.changes.currentPosition();
+  expect(source.changes.reached(stream.head, after)).toBe(false);
+  await readAll(source, stream);
+  expect(source.changes.reached(stream.head, after)).toBe(true);
+});
