@@ -5,7 +5,10 @@ import type { Transition } from '../model/phases.js';
 import type { perform } from './perform.js';
 import { openStore, planFor, serviceConfig, type MoveOptions } from './move.js';
 
-export type MoveWish = Exclude<Parameters<typeof perform>[2], { readonly kind: 'pause' | 'resume' }>;
+export type MoveWish = Exclude<
+  Parameters<typeof perform>[2],
+  { readonly kind: 'pause' | 'resume' | 'reconcile' }
+>;
 
 export interface LegAhead {
   readonly kind: Leg['kind'];

@@ -39,7 +39,7 @@ const CATCH_UP_MS = 60_000;
 export async function rehearseWish(
   config: Config,
   service: string,
-  wish: Exclude<Wish, { kind: 'pause' | 'resume' }>,
+  wish: Exclude<Wish, { kind: 'pause' | 'resume' | 'reconcile' }>,
   options: MoveOptions,
 ): Promise<RehearsalResult> {
   serviceConfig(config, service);
@@ -101,7 +101,10 @@ export async function rehearseWish(
   }
 }
 
-function legsOf(wish: Exclude<Wish, { kind: 'pause' | 'resume' }>, state: ServiceState): readonly Leg[] {
+function legsOf(
+  wish: Exclude<Wish, { kind: 'pause' | 'resume' | 'reconcile' }>,
+  state: ServiceState,
+): readonly Leg[] {
   switch (wish.kind) {
     case 'advance': {
       const { reads, readRelations } = wish.parameters;

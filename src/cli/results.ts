@@ -9,6 +9,7 @@ import type { history } from '../app/history.js';
 import type { InitResult } from '../app/init.js';
 import type { PerformResult } from '../app/perform.js';
 import type { PlanDiff } from '../app/plan.js';
+import type { RogueWrites } from '../app/reconcile.js';
 import type { RehearsalResult } from '../app/rehearse.js';
 import type { ServiceStatus } from '../app/status.js';
 import type { VerifyOutcome } from '../app/verify.js';
@@ -43,6 +44,7 @@ export interface CommandResults {
   readonly 'migrate resume': MoveReport;
   readonly 'migrate abort': MoveReport | RehearsalReport;
   readonly 'migrate history': HistoryReport;
+  readonly 'migrate reconcile': ReconcileReport | MoveReport;
   readonly run: RunReport;
   readonly status: StatusReport;
   readonly verify: VerifyReport;
@@ -163,6 +165,8 @@ export interface HistoryReport {
   /** Oldest first. */
   readonly entries: Awaited<ReturnType<typeof history>>;
 }
+
+export type ReconcileReport = Omit<RogueWrites, 'findings'>;
 
 export interface RunReport {
   readonly stopped: true;

@@ -555,6 +555,8 @@ export interface ApplyOutcome {
 /** A durable set of row keys beside the checkpoint. */
 export interface KeySet {
   size(): Promise<number>;
+  /** Of heal sets only: rows that are to be read again from the source and rewritten, whatever is here. */
+  add?(map: RelationMap, keys: readonly Key[]): Promise<void>;
   take(map: RelationMap, limit: number): Promise<readonly Key[]>;
   /** Keys handled, if they have not been added again since they were taken. */
   remove(map: RelationMap, keys: readonly Key[]): Promise<void>;

@@ -6,6 +6,8 @@ import type { StepContext, TransitionParameters } from './step-context.js';
 export const TRANSITION_ITSELF = '-';
 /** Step name of the notes about changes that reached a fenced side; their `transition` is the direction that found them. */
 export const ROGUE_WRITE = 'rogue-write';
+/** Step name of the note that settles every such write before it. */
+export const ROGUE_DECISION = 'rogue-decision';
 
 export function transitionLabel(transition: Pick<Transition, 'from' | 'to'>): string {
   return `${transition.from} -> ${transition.to}`;

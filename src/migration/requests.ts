@@ -18,6 +18,8 @@ export type Wish =
   | { readonly kind: 'advance'; readonly to?: Phase; readonly parameters: TransitionParameters }
   | { readonly kind: 'rollback'; readonly to?: Phase; readonly parameters: TransitionParameters }
   | { readonly kind: 'abort' }
+  /** Writes that reached legacy behind the fence: the owner's rows stand. */
+  | { readonly kind: 'reconcile' }
   | { readonly kind: 'pause'; readonly reason: string }
   | { readonly kind: 'resume'; readonly parameters: TransitionParameters };
 

@@ -1,7 +1,8 @@
 /**
  * Writes that reached a database after it had given them away: by a disabled trigger, the replica role, a partition without fence. The
- * journal holds each as the log showed it. They are never merged by themselves: both versions are shown, and somebody decides by making both
- * sides equal and going on with `--keep-owner`: the transition that was begun so is written down, and settles what was found before it.
+ * journal holds each as the log showed it. They are never merged by themselves: both versions are shown, with the SQL that carries legacy's over
+ * where that is wanted, and somebody decides that the owner's rows stand (migration/reconcile.ts; `--keep-owner` of a transition does the same
+ * when both sides were made equal by hand). The decision is written down and settles what was found before it.
  */
 import { canonicalKey } from '../engines/canonical-columns.js';
 import type { ReadOnlyDatabase, RelationMap } from '../engines/engine.js';
@@ -9,7 +10,7 @@ import { keyOn } from '../engines/relation-sides.js';
 import type { Finding } from '../model/finding.js';
 import type { JournalEntry } from '../state/state-store.js';
 import { agreeOnMethod } from '../verification/compare-methods.js';
-import { ROGUE_WRITE, TRANSITION_ITSELF } from './journal.js';
+import { ROGUE_DECISION, ROGUE_WRITE, TRANSITION_ITSELF } from './journal.js';
 import type { RogueChange, TransitionParameters } from './step-context.js';
 
 export interface RogueWrite extends RogueChange {
@@ -28,6 +29,7 @@ export function openRogueWrites(history: readonly JournalEntry[]): RogueWrite[] 
 }
 
 function isDecision({ step, event, data }: JournalEntry): boolean {
+  if (step === ROGUE_DECISION) return true;
   if (step !== TRANSITION_ITSELF || event !== 'started') return false;
   const { parameters } = (data ?? {}) as { readonly parameters?: TransitionParameters };
   return parameters?.keepOwner === true;
@@ -38,6 +40,8 @@ export interface RogueVersions {
   /** Column → text, null where there is no such row. */
   readonly legacy: Readonly<Record<string, string | null>> | null;
   readonly service: Readonly<Record<string, string | null>> | null;
+  /** SQL of the service database that carries legacy's version over; null where there is nothing to carry. */
+  readonly carrySql: string | null;
 }
 
 /** Both versions as they are now. A write without a key (TRUNCATE) has none. */
@@ -55,7 +59,7 @@ export async function readVersions(
       ({ source, leaves }) => source === write.relation || leaves.includes(write.relation),
     );
     if (map === undefined || write.key === null) {
-      found.push({ write, legacy: null, service: null });
+      found.push({ write, legacy: null, service: null, carrySql: null });
       continue;
     }
     const method = await agreeOnMethod({ source: context.legacy, target: context.target }, map, false);
@@ -68,12 +72,19 @@ export async function readVersions(
       rows[0] === undefined
         ? null
         : Object.fromEntries(map.columns.map(({ name }, index) => [name, rows[0]?.values[index] ?? null]));
-    found.push({ write, legacy: named(legacy), service: named(service) });
+    const isSame = JSON.stringify(legacy[0]?.values) === JSON.stringify(service[0]?.values);
+    const carrySql = isSame
+      ? null
+      : context.target.checksum.repairSql(map, key, legacy[0]?.values ?? null, method, 'target');
+    found.push({ write, legacy: named(legacy), service: named(service), carrySql });
   }
   return found;
 }
 
-export function rogueFinding(service: string, { write, legacy, service: owner }: RogueVersions): Finding {
+export function rogueFinding(
+  service: string,
+  { write, legacy, service: owner, carrySql }: RogueVersions,
+): Finding {
   const subject = `${write.relation}${write.key === null ? '' : ` (${write.key.join(', ')})`}`;
   return {
     code: 'VRF501',
@@ -82,7 +93,7 @@ export function rogueFinding(service: string, { write, legacy, service: owner }:
     relation: write.relation,
     service,
     message: `legacy accepted a ${write.kind} of ${subject} at ${write.at}, though ${service} owns the writes`,
-    remedy: `Carry over what is wanted into the service database, then go on with: dbps migrate advance ${service} --keep-owner`,
-    data: { position: write.position, legacy, service: owner, entry: write.entry },
+    remedy: `dbps migrate reconcile ${service}`,
+    data: { position: write.position, legacy, service: owner, entry: write.entry, carrySql },
   };
 }

@@ -19,6 +19,7 @@ import {
 } from './itinerary.js';
 import { readAttempt, ROGUE_WRITE } from './journal.js';
 import { restingModes } from './modes.js';
+import { keepOwner } from './reconcile.js';
 import type { Wish } from './requests.js';
 import type { MoveContext } from './move-context.js';
 import type { DatabaseOpener, MoveEnvironment } from './move-environment.js';
@@ -205,6 +206,10 @@ export class ServiceRunner {
       case 'abort':
         await this.#restIfPossible();
         return this.abort(signal);
+      case 'reconcile':
+        await this.rest();
+        await keepOwner(this.stepContext({}, signal));
+        return [];
       case 'pause':
         await this.pause(wish.reason);
         return [];

@@ -154,7 +154,7 @@ export interface JournalEntry {
 export interface Request {
   readonly id: number;
   readonly service: string;
-  readonly kind: 'advance' | 'rollback' | 'abort' | 'pause' | 'resume';
+  readonly kind: 'advance' | 'rollback' | 'abort' | 'reconcile' | 'pause' | 'resume';
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly state: 'filed' | 'taken' | 'done' | 'failed' | 'cancelled';
   readonly result: unknown;

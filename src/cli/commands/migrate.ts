@@ -5,6 +5,7 @@ import { PHASES, isPhase } from '../../model/phases.js';
 import { UsageError } from '../../model/errors.js';
 import type { Bind } from '../runner.js';
 import { moveService, requestService, type TransitionFlags } from '../moving.js';
+import { reconcileService, type ReconcileFlags } from '../reconciling.js';
 
 export interface AdvanceFlags extends TransitionFlags {
   readonly reads?: string;
@@ -109,6 +110,23 @@ export function addMigrate(program: Command, bind: Bind): void {
     .action(
       bind('migrate abort', MOVE_FORMATS, async (context, [service = ''], flags: TransitionFlags) =>
         moveService(context, service, { kind: 'abort' }, flags),
+      ),
+    );
+
+  migrate
+    .command('reconcile')
+    .summary('writes that reached legacy behind the fence: show them, decide about them')
+    .description(
+      "Shows each write that reached legacy after its writes had moved, with both versions of the row and the SQL that carries legacy's over to the service database. With --keep-owner the owner's rows stand: legacy's are made like them, and the writes are settled. Nothing is ever merged by itself.",
+    )
+    .argument('<service>')
+    .option('--keep-owner', "the owner's rows stand; carry over first what is wanted of legacy's")
+    .option('--timeout <time>', 'stop cleanly after this long')
+    .option('--plan <file>', 'default dbps/plan.json')
+    .addHelpText('after', '\nExample:\n  $ dbps migrate reconcile orders --keep-owner')
+    .action(
+      bind('migrate reconcile', MOVE_FORMATS, async (context, [service = ''], flags: ReconcileFlags) =>
+        reconcileService(context, service, flags),
       ),
     );
 

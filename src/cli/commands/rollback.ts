@@ -3,6 +3,10 @@ import { moveService, type TransitionFlags } from '../moving.js';
 import type { Bind } from '../runner.js';
 import { MOVE_FORMATS, phaseOf } from './migrate.js';
 
+interface RollbackFlags extends TransitionFlags {
+  readonly keepOwner?: boolean;
+}
+
 export function addRollback(program: Command, bind: Bind): void {
   program
     .command('rollback')
@@ -12,18 +16,23 @@ export function addRollback(program: Command, bind: Bind): void {
     )
     .argument('<service>')
     .option('--to <phase>', 'the phase to go back to; default: one transition')
+    .option('--keep-owner', "writes that reached legacy behind the fence are settled: the owner's rows stand")
     .option('--timeout <time>', 'stop cleanly after this long')
     .option('--detach', 'with a live dbps run: do not wait for it')
     .option('--plan <file>', 'default dbps/plan.json')
     .option('--dry-run', 'ask every guard, print every statement, change nothing')
     .addHelpText('after', '\nExample:\n  $ dbps rollback orders --dry-run')
     .action(
-      bind('rollback', MOVE_FORMATS, async (context, [service = ''], flags: TransitionFlags) => {
+      bind('rollback', MOVE_FORMATS, async (context, [service = ''], flags: RollbackFlags) => {
         const to = phaseOf(flags.to);
         return moveService(
           context,
           service,
-          { kind: 'rollback', ...(to !== undefined && { to }), parameters: {} },
+          {
+            kind: 'rollback',
+            ...(to !== undefined && { to }),
+            parameters: flags.keepOwner === true ? { keepOwner: true } : {},
+          },
           flags,
         );
       }),

@@ -31,6 +31,10 @@ export class HealKeys implements KeySet {
     return rows.map((row) => JSON.parse(row.key) as Key);
   }
 
+  async add(map: RelationMap, keys: readonly Key[]): Promise<void> {
+    await this.pool.ownedTransaction(this.owner, (client) => this.addWith(client, map, keys));
+  }
+
   async remove(map: RelationMap, keys: readonly Key[]): Promise<void> {
     await this.pool.ownedTransaction(this.owner, (client) => this.removeWith(client, map, keys));
   }

@@ -11,6 +11,7 @@ import type {
   ChunkFormat,
   ChunkReader,
   CopyProgress,
+  Direction,
   Key,
   OpenOptions,
   Ownership,
@@ -45,6 +46,8 @@ export class PostgresCopyWriter {
     readonly pool: SessionPool,
     target: ConnectionTarget,
     options: OpenOptions,
+    /** Chunks travel forward; single rows are read again in either direction. */
+    readonly direction: Direction = 'forward',
   ) {
     this.#sessions = new CopySessions(target, { ...options, settings: BULK_SETTINGS }, actAsReplica);
   }
@@ -93,8 +96,8 @@ export class PostgresCopyWriter {
       );
       const { position } = await copyIn(client, map, reader);
       await client.query(
-        "UPDATE dbps.checkpoint SET heal_position = $2 WHERE service = $1 AND direction = 'forward'",
-        [this.owner.service, position],
+        'UPDATE dbps.checkpoint SET heal_position = $3 WHERE service = $1 AND direction = $2',
+        [this.owner.service, this.direction, position],
       );
       await client.query(
         'DELETE FROM dbps.heal_key WHERE service = $1 AND relation = $2 AND key = ANY ($3::jsonb[])',
@@ -207,8 +210,8 @@ export class PostgresCopyWriter {
   /** Begins the transaction with a change of the checkpoint table: the opposite direction drops it as dbps's own. */
   async #mark(client: pg.ClientBase): Promise<void> {
     const { rowCount } = await client.query(
-      "UPDATE dbps.checkpoint SET mark = mark + 1 WHERE service = $1 AND direction = 'forward'",
-      [this.owner.service],
+      'UPDATE dbps.checkpoint SET mark = mark + 1 WHERE service = $1 AND direction = $2',
+      [this.owner.service, this.direction],
     );
     if (rowCount === 0)
       throw new InternalError({

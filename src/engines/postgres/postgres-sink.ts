@@ -71,7 +71,7 @@ export class PostgresSink implements Sink {
     open: OpenOptions,
     readonly options: SinkOptions,
   ) {
-    this.#copy = new PostgresCopyWriter(options.owner, pool, target, open);
+    this.#copy = new PostgresCopyWriter(options.owner, pool, target, open, options.stream.direction);
     this.formats = this.#copy.formats;
     this.heal = this.#healKeys = new HealKeys(pool, options.owner);
     this.changed = this.#changedKeys = new ChangedKeys(pool, options.stream, options.owner);
@@ -203,10 +203,9 @@ export class PostgresSink implements Sink {
 
   async readPositions(): Promise<readonly Position[]> {
     const { stream } = this.options;
-    // Chunks and healed rows travel forward only; going back, both sides were equal at the start.
-    if (stream.direction === 'reverse') return [];
     const rows = await this.pool.query<{ position: string }>(
-      `SELECT ${LATEST_POSITION} AS position FROM dbps.chunk WHERE service = $1 AND is_done
+      // Chunks travel forward only; going back, both sides were equal at the start.
+      `SELECT ${LATEST_POSITION} AS position FROM dbps.chunk WHERE service = $1 AND is_done AND $2 = 'forward'
        UNION SELECT heal_position FROM dbps.checkpoint WHERE service = $1 AND direction = $2`,
       [stream.service, stream.direction],
     );

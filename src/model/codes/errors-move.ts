@@ -65,6 +65,13 @@ export const MOVE_ERRORS = {
     example: 'public.slots has (position) = (3) more than once, against slots_position_key',
     fix: 'dbps verify <service> --mode full shows which row is wrong and writes the SQL that mends it.',
   },
+  DBPS_E350: {
+    title: 'a write behind the fence cannot be settled row by row',
+    meaning:
+      'Rows that were written in legacy are settled by reading them again from their owner. Of a TRUNCATE the log does not say which rows it took, and while legacy owns the writes there is nothing to settle.',
+    example: 'public.orders was truncated in legacy: no list of keys says which rows are to be read again',
+    fix: 'dbps verify <service> --mode full --repair-sql repair.sql writes the SQL that makes legacy equal; after it, dbps migrate advance <service> --keep-owner.',
+  },
   DBPS_E317: {
     title: 'a sequence has no room',
     meaning:

@@ -47,6 +47,6 @@ export const VRF = {
     meaning:
       'After the cutover the log of legacy holds a change that dbps did not make: a trigger was disabled, the replica role was used, or a partition had no fence. The owner does not have it.',
     example: 'legacy accepted a update of public.orders (4711), though orders owns the writes',
-    fix: 'Compare both versions, carry over what is wanted into the service database, then go on with dbps migrate advance <service> --keep-owner.',
+    fix: 'dbps migrate reconcile <service> shows both versions and the SQL that carries legacy’s over to the service database; with --keep-owner the owner’s rows stand, and legacy’s are made like them. Find out who could write past the fence.',
   },
 } as const satisfies Record<string, FindingEntry>;
