@@ -31,8 +31,6 @@ export interface TargetTable {
   readonly keyColumns: readonly KeyColumn[];
   /** No other unique index: a row that is in the way of another is that row. */
   readonly isKeyAlone: boolean;
-  /** The key is the primary key: a row that is there is found by it before any other unique index is looked at. */
-  readonly isKeyPrimary: boolean;
 }
 
 /** @throws RefusedError when the target lacks the relation, a column or the key. */
@@ -78,7 +76,6 @@ export async function readTargetTable(session: mysql.Connection, map: RelationMa
     key,
     keyColumns,
     isKeyAlone: uniques.every(isKey),
-    isKeyPrimary: uniques.some((index) => isKey(index) && index.name === 'PRIMARY'),
   };
 }
 

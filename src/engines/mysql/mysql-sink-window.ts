@@ -3,9 +3,9 @@
  *
  * A row that may or may not be there has no single form here. REPLACE and INSERT … ON DUPLICATE KEY UPDATE act on whichever unique index
  * they meet first: they would take away, or overwrite, another row that happens to hold a unique value of the new one. So the second is used
- * only where that cannot be: the key is the table's only unique index, or the row is known to be there under its primary key (which
- * the server looks at before any other index). Everywhere else rows are deleted by key and inserted, and a unique value that is taken is an
- * error, upon which the window is applied in source order.
+ * only where that cannot be: the key is the table's only unique index, or the row is known to be there and locked, so that another row
+ * that is met first cannot be given its key. Everywhere else rows are deleted by key and inserted. A unique value that is taken is
+ * an error in each case, upon which the window is applied in source order.
  *
  * TRUNCATE is DDL and would commit: rows are deleted instead.
  */
@@ -121,16 +121,7 @@ export class MysqlWindowWriter implements ChangeWriter {
       table,
       whole.map((row) => keyOf(table, row)),
     );
-    // Their rows are there, and locked.
-    if (missing.length === 0) {
-      const mayOverwrite = table.isKeyAlone || table.isKeyPrimary;
-      if (!mayOverwrite)
-        await this.deleteKeys(
-          table,
-          whole.map((row) => keyOf(table, row)),
-        );
-      await this.insertRows(table, whole, mayOverwrite);
-    }
+    if (missing.length === 0) await this.insertRows(table, whole, true);
     for (const row of rows) {
       if (missing.length === 0 && !row.includes(UNCHANGED)) continue;
       const key = keyOf(table, row);
