@@ -186,6 +186,38 @@ test('names as odd as they come, keys of several columns, generated columns, row
   expect(await lines('wide')).toEqual([]);
 });
 
+test('values that the source took in one statement are taken here too', async () => {
+  await sql.query(
+    `CREATE TABLE t (id int PRIMARY KEY, b longblob, l longtext CHARACTER SET latin1, n int, bits bit(9))`,
+  );
+  const map = await mapOf('t');
+  const sink = await openSink([map]);
+  // As literals these would be 20 MB, where the server takes 16 at once.
+  const row = (id: string, fill: string) => [
+    id,
+    `\\x${fill.repeat(9_000_000)}`,
+    'é'.repeat(1_000_000),
+    null,
+    '100000001',
+  ];
+  await apply(sink, [
+    insert(map, ...row('1', '5c')),
+    insert(map, '2', null, null, '1', null),
+    insert(map, ...row('3', '09')),
+  ]);
+  await apply(sink, [update(map, ...row('1', '27')), update(map, '2', null, 'x', '1', null)]);
+  await apply(sink, [rekey(map, '3', '4', ...row('4', '0a').slice(1))]);
+  expect(
+    await sql.query(
+      'SELECT id, LENGTH(b) AS l, HEX(LEFT(b, 2)) AS b, CHAR_LENGTH(l) AS c, BIN(bits) AS bits FROM t ORDER BY id',
+    ),
+  ).toEqual([
+    { id: 1, l: 9_000_000, b: '2727', c: 1_000_000, bits: '100000001' },
+    { id: 2, l: null, b: null, c: 1, bits: null },
+    { id: 4, l: 9_000_000, b: '0A0A', c: 1_000_000, bits: '100000001' },
+  ]);
+});
+
 test('H11: swaps and chains of unique values are applied in source order when their net form collides', async () => {
   await sql.query(
     `CREATE TABLE t (id int PRIMARY KEY, u varchar(9) UNIQUE); INSERT INTO t VALUES (1, 'a'), (2, 'b')`,

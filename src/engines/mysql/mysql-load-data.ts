@@ -7,22 +7,18 @@
 import { Readable } from 'node:stream';
 import type mysql from 'mysql2/promise';
 import { DatabaseError } from '../../model/errors.js';
-import type { ChunkFormat, Value } from '../engine.js';
+import type { Value } from '../engine.js';
 import { queryable } from './mysql-connection.js';
 import type { TargetTable } from './mysql-sink-table.js';
-import { mysqlType, writeSql } from './mysql-values.js';
+import { mysqlType } from './mysql-values.js';
 
 /** The least that a server can be told to take is a kilobyte; the least that one runs with is a megabyte. */
 const PACKET = 1 << 19;
 
-export function loadDataSql(table: TargetTable, format: ChunkFormat): string {
-  const written = table.columns.map((column, place) => {
-    const variable = `@c${place}`;
-    return (
-      (format === 'rows' ? writeSql(column.type, variable) : null) ??
-      (isTextElsewhere(column) ? `CONVERT(${variable} USING utf8mb4)` : null)
-    );
-  });
+export function loadDataSql(table: TargetTable): string {
+  const written = table.columns.map((column, place) =>
+    isTextElsewhere(column) ? `CONVERT(@c${place} USING utf8mb4)` : null,
+  );
   // With anything after SET, MariaDB forgets that the file held a zero for the AUTO_INCREMENT column, and makes up a number for it.
   if (written.some((expression) => expression !== null))
     table.columns.forEach((column, place) => {
@@ -58,14 +54,13 @@ function isTextElsewhere({ type, characterSet }: TargetTable['columns'][number])
 export async function loadData(
   session: mysql.Connection,
   table: TargetTable,
-  format: ChunkFormat,
   lines: AsyncIterable<Buffer>,
 ): Promise<number> {
   const stream = Readable.from(inPackets(lines));
   let result: mysql.ResultSetHeader;
   try {
     [result] = await session.query<mysql.ResultSetHeader>({
-      sql: loadDataSql(table, format),
+      sql: loadDataSql(table),
       infileStreamFactory: () => stream,
     });
   } finally {
@@ -99,19 +94,45 @@ async function refused(
   });
 }
 
+const TAB = 9;
+const NEWLINE = 10;
+const BACKSLASH = 92;
 const ESCAPED = /[\\\t\n]/g;
 const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n' };
 
-/** Rows of canonical text as lines for LOAD DATA. */
-export function linesOf(rows: readonly (readonly Value[])[]): Buffer {
+/** Rows of canonical text as lines for LOAD DATA: text as it is, binary values as bytes. */
+export function linesOf(table: TargetTable, rows: readonly (readonly Value[])[]): Buffer {
+  const parts: Buffer[] = [];
   let text = '';
   for (const row of rows) {
     for (let i = 0; i < row.length; i++) {
       const value = row[i] as string | null;
       if (i > 0) text += '\t';
-      text += value === null ? '\\N' : value.replace(ESCAPED, (character) => ESCAPES[character] as string);
+      if (value === null) {
+        text += '\\N';
+        continue;
+      }
+      const bytesOf = table.columns[i]?.toBytes ?? null;
+      if (bytesOf === null) {
+        text += value.replace(ESCAPED, (character) => ESCAPES[character] as string);
+      } else {
+        parts.push(Buffer.from(text, 'utf8'), escapedBytes(bytesOf(value)));
+        text = '';
+      }
     }
     text += '\n';
   }
-  return Buffer.from(text, 'utf8');
+  return Buffer.concat([...parts, Buffer.from(text, 'utf8')]);
+}
+
+function escapedBytes(bytes: Buffer): Buffer {
+  const out = Buffer.allocUnsafe(2 * bytes.length);
+  let to = 0;
+  for (const byte of bytes) {
+    if (byte === BACKSLASH || byte === TAB || byte === NEWLINE) {
+      out[to++] = BACKSLASH;
+      out[to++] = byte === TAB ? 116 : byte === NEWLINE ? 110 : BACKSLASH; // \t \n \\
+    } else out[to++] = byte;
+  }
+  return out.subarray(0, to);
 }

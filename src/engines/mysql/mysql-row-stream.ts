@@ -185,12 +185,12 @@ export type TextRow = readonly (string | null)[];
 const ROWS = 500;
 const ROW_BYTES = 1 << 18;
 
-/** Rows of texts. `convert`: what is left to do to a column's text, by its place. */
+/** Rows of canonical text. `decode`: what makes it of a column's bytes, by its place. */
 export class TextRows implements RowForm<readonly TextRow[]> {
   #rows: TextRow[] = [];
   #bytes = 0;
 
-  constructor(readonly convert: readonly (((text: string) => string) | null)[]) {}
+  constructor(readonly decode: readonly ((bytes: Buffer, at: number, end: number) => string)[]) {}
 
   add(bytes: Buffer, at: number, end: number): void {
     this.#bytes += end - at;
@@ -213,8 +213,7 @@ export class TextRows implements RowForm<readonly TextRow[]> {
         length = Number(bytes.readBigUInt64LE(at + 1));
         at += 9;
       }
-      const text = bytes.toString('utf8', at, at + length);
-      row.push(this.convert[row.length]?.(text) ?? text);
+      row.push(this.decode[row.length]?.(bytes, at, at + length) ?? null);
       at += length;
     }
     this.#rows.push(row);

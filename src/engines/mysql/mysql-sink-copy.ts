@@ -182,12 +182,12 @@ export class MysqlCopyWriter {
     if (this.mayLoad) {
       const lines = async function* (): AsyncGenerator<Buffer> {
         for await (const batch of reader.data) {
-          const buffer = Buffer.isBuffer(batch) ? batch : linesOf(batch);
+          const buffer = Buffer.isBuffer(batch) ? batch : linesOf(table, batch);
           bytes += buffer.length;
           yield buffer;
         }
       };
-      rows = await loadData(session, table, reader.format, lines());
+      rows = await loadData(session, table, lines());
     } else {
       const writer = new MysqlWindowWriter(session, new Map([[table.map, table]]));
       for await (const batch of reader.data) {

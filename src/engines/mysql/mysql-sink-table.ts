@@ -9,7 +9,7 @@ import { normaliseType } from './mysql-flavor.js';
 import { readTableIndexes, type TableIndex } from './mysql-indexes.js';
 import type { KeyColumn } from '../relation-sides.js';
 import { quoteIdentifier, quoteRelation } from './mysql-sql.js';
-import { literalOf } from './mysql-values.js';
+import { literalOf, toBytes } from './mysql-values.js';
 
 export interface TargetColumn {
   /** Quoted. */
@@ -19,6 +19,8 @@ export interface TargetColumn {
   readonly characterSet: string | null;
   readonly isAutoIncrement: boolean;
   readonly literal: (value: string) => string;
+  /** Bytes to be stored; null: the text is what is stored. */
+  readonly toBytes: ((text: string) => Buffer) | null;
 }
 
 export interface TargetTable {
@@ -54,6 +56,7 @@ export async function readTargetTable(session: mysql.Connection, map: RelationMa
       characterSet: row['character_set'] ?? null,
       isAutoIncrement: /\bauto_increment\b/i.test(row['extra'] ?? ''),
       literal: literalOf(type),
+      toBytes: toBytes(type),
     };
   });
   const uniques = (await readTableIndexes(ask, map.target)).filter((index) => index.isUnique);
@@ -96,14 +99,15 @@ export function presentColumns(values: readonly Value[]): readonly number[] {
   return present;
 }
 
+export function valueLiteral(table: TargetTable, place: number, row: readonly Value[]): string {
+  const value = row[place] as string | null;
+  return value === null ? 'NULL' : (table.columns[place] as TargetColumn).literal(value);
+}
+
 /** `(1, 'a', NULL)` */
-export function rowLiteral(table: TargetTable, places: readonly number[], values: readonly Value[]): string {
+export function rowLiteral(table: TargetTable, places: readonly number[], row: readonly Value[]): string {
   let text = '(';
-  for (let i = 0; i < places.length; i++) {
-    const place = places[i] as number;
-    const value = values[place] as string | null;
-    if (i > 0) text += ', ';
-    text += value === null ? 'NULL' : (table.columns[place] as TargetColumn).literal(value);
-  }
+  for (let i = 0; i < places.length; i++)
+    text += `${i > 0 ? ', ' : ''}${valueLiteral(table, places[i] as number, row)}`;
   return `${text})`;
 }

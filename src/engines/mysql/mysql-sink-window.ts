@@ -16,7 +16,13 @@ import { UNCHANGED, type Change, type Key, type RelationMap, type Value } from '
 import { MergeWindow, type NetRelation } from '../merge-window.js';
 import { errorNumber } from './mysql-errors.js';
 import { keysCondition } from './mysql-key-range.js';
-import { presentColumns, rowLiteral, type TargetColumn, type TargetTable } from './mysql-sink-table.js';
+import {
+  presentColumns,
+  rowLiteral,
+  valueLiteral,
+  type TargetColumn,
+  type TargetTable,
+} from './mysql-sink-table.js';
 import { quoteIdentifier } from './mysql-sql.js';
 
 type Row = readonly Value[];
@@ -26,6 +32,8 @@ const KEYS_AT_ONCE = 1_000;
 const WIDE_KEYS_AT_ONCE = 300;
 /** A statement of rows; more in one gains nothing, and the server takes no more than max_allowed_packet. */
 const STATEMENT_LENGTH = 1 << 18;
+/** A statement of one row beyond this sends its values as parameters: as a literal a binary value is twice as long as the source's server took it. */
+const LITERAL_LENGTH = 1 << 20;
 
 export class MysqlWindowWriter implements ChangeWriter {
   statements = 0;
@@ -133,14 +141,19 @@ export class MysqlWindowWriter implements ChangeWriter {
 
   /** @returns rows found. Columns that are not set keep their value, those that the server would set by itself too. */
   async #updateRow(table: TargetTable, row: Row, key: Key, present: readonly number[]): Promise<number> {
-    const set = table.columns.map(({ name, literal }, place) => {
-      const value = row[place] as Value;
-      if (!present.includes(place)) return `${name} = ${name}`;
-      return `${name} = ${value === null ? 'NULL' : literal(value as string)}`;
-    });
-    return this.#run(
-      `UPDATE ${table.name} SET ${set.join(', ')} WHERE ${keysCondition([key], table.keyColumns)}`,
-    );
+    const where = keysCondition([key], table.keyColumns);
+    const statement = (valueOf: (place: number) => string) => {
+      const set = table.columns.map(
+        ({ name }, place) => `${name} = ${present.includes(place) ? valueOf(place) : name}`,
+      );
+      return `UPDATE ${table.name} SET ${set.join(', ')} WHERE ${where}`;
+    };
+    return isLong(row)
+      ? this.#runWith(
+          statement(() => '?'),
+          parameters(table, present, row),
+        )
+      : this.#run(statement((place) => valueLiteral(table, place, row)));
   }
 
   /** @param mayOverwrite a row that is in the way is the same row: its columns are set. */
@@ -153,17 +166,26 @@ export class MysqlWindowWriter implements ChangeWriter {
     let written = 0;
     let parts: string[] = [];
     let length = 0;
+    const flush = async () => {
+      if (parts.length > 0) written += await this.#run(`${head}${parts.join(', ')}${tail}`);
+      parts = [];
+      length = 0;
+    };
     for (const row of rows) {
-      const text = rowLiteral(table, places, row);
-      if (length + text.length > STATEMENT_LENGTH && parts.length > 0) {
-        written += await this.#run(`${head}${parts.join(', ')}${tail}`);
-        parts = [];
-        length = 0;
+      if (isLong(row)) {
+        await flush();
+        written += await this.#runWith(
+          `${head}(${places.map(() => '?').join(', ')})${tail}`,
+          parameters(table, places, row),
+        );
+        continue;
       }
+      const text = rowLiteral(table, places, row);
+      if (length + text.length > STATEMENT_LENGTH) await flush();
       parts.push(text);
       length += text.length;
     }
-    if (parts.length > 0) written += await this.#run(`${head}${parts.join(', ')}${tail}`);
+    await flush();
     return written;
   }
 
@@ -205,6 +227,13 @@ export class MysqlWindowWriter implements ChangeWriter {
     return table;
   }
 
+  async #runWith(sql: string, values: (string | Buffer | null)[]): Promise<number> {
+    this.statements++;
+    const [result] = await this.session.execute<mysql.ResultSetHeader>(sql, values);
+    this.session.unprepare(sql);
+    return result.affectedRows;
+  }
+
   /** @returns rows found, changed or not. */
   async #run(sql: string): Promise<number> {
     this.statements++;
@@ -220,6 +249,19 @@ function* slices(keys: readonly Key[], width: number): Iterable<readonly Key[]> 
 
 function keyOf(table: TargetTable, row: Row): Key {
   return table.key.map((place) => row[place] as string);
+}
+
+function isLong(row: Row): boolean {
+  let length = 0;
+  for (const value of row) if (typeof value === 'string') length += value.length;
+  return length > LITERAL_LENGTH;
+}
+
+function parameters(table: TargetTable, places: readonly number[], row: Row): (string | Buffer | null)[] {
+  return places.map((place) => {
+    const value = row[place] as string | null;
+    return value === null ? null : (table.columns[place]?.toBytes?.(value) ?? value);
+  });
 }
 
 function names(table: TargetTable, places: readonly number[]): string {

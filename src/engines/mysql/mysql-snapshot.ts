@@ -23,7 +23,7 @@ import { keysCondition, rangeCondition } from './mysql-key-range.js';
 import { keyIndexHint, planCuts } from './mysql-key-sample.js';
 import { LoadLines, RowStream, TextRows } from './mysql-row-stream.js';
 import { quoteIdentifier, quoteRelation } from './mysql-sql.js';
-import { fromServer, loadSql, mysqlType, readSql } from './mysql-values.js';
+import { fromBytes, loadSql, mysqlType } from './mysql-values.js';
 import { currentTransactions, waitUntilOver } from './mysql-visibility.js';
 
 /** Keys looked up in one statement; more are read in several, one after the other. */
@@ -102,8 +102,7 @@ export class MysqlSnapshot implements Snapshot {
     const session = await this.#sessions.acquire();
     try {
       const columns = columnsOn(map, 'source');
-      const expression = format === 'rows' ? readSql : loadSql;
-      const what = columns.map((column) => expression(column.type, quoteIdentifier(column.name)));
+      const what = columns.map((column) => loadSql(column.type, quoteIdentifier(column.name)));
       const from = `${quoteRelation(map.source)}${await this.#hint(session, map)}`;
       const statements = conditions.map(
         (condition) => `SELECT ${what.join(', ')} FROM ${from} WHERE ${condition}`,
@@ -113,7 +112,7 @@ export class MysqlSnapshot implements Snapshot {
           ? new RowStream(
               session.connection,
               sql,
-              new TextRows(columns.map((column) => fromServer(column.type))),
+              new TextRows(columns.map((column) => fromBytes(column.type))),
             )
           : new RowStream(session.connection, sql, new LoadLines());
       return new MysqlChunkReader(format, statements, open, {

@@ -173,6 +173,51 @@ export function fromServer(type: string): ((text: string) => string) | null {
 /** -0 equals 0 in SQL and in every comparison: one text for both. */
 const numberText = (value: number): string => String(value);
 
+/**
+ * Canonical text of the bytes that `loadSql` brings, from `at` to `end`. Not every value may take the way by `readSql`: what an expression makes
+ * of a long one (twice as many hexadecimal digits) is NULL to the server beyond max_allowed_packet.
+ */
+export function fromBytes(type: string): (bytes: Buffer, at: number, end: number) => string {
+  const { kind, length, isZerofill } = mysqlType(type);
+  switch (kind) {
+    case 'float':
+    case 'double':
+      return (bytes, at, end) => numberText(Number(bytes.toString('latin1', at, end)));
+    case 'integer':
+      return isZerofill
+        ? (bytes, at, end) => bytes.toString('latin1', at, end).replace(/^0+(?=\d)/, '')
+        : (bytes, at, end) => bytes.toString('latin1', at, end);
+    case 'decimal':
+      return (bytes, at, end) => bytes.toString('latin1', at, end).replace(/^0+(?=\d)/, '');
+    case 'bit':
+      return (bytes, at, end) =>
+        BigInt(`0x${bytes.toString('hex', at, end)}`)
+          .toString(2)
+          .padStart(length ?? 1, '0');
+    case 'binary':
+    case 'geometry':
+      return (bytes, at, end) => `\\x${bytes.toString('hex', at, end)}`;
+    default:
+      return (bytes, at, end) => bytes.toString('utf8', at, end);
+  }
+}
+
+/** The bytes of a canonical text as LOAD DATA puts them into a column; text itself where that is the same. */
+export function toBytes(type: string): ((text: string) => Buffer) | null {
+  switch (mysqlType(type).kind) {
+    case 'bit':
+      return (text) => {
+        const digits = BigInt(`0b${text}`).toString(16);
+        return Buffer.from(digits.padStart(2 * Math.ceil(text.length / 8), '0'), 'hex');
+      };
+    case 'binary':
+    case 'geometry':
+      return (text) => Buffer.from(text.slice(2), 'hex');
+    default:
+      return null;
+  }
+}
+
 // ---------------------------------------------------------------- writing
 
 /**
@@ -206,20 +251,6 @@ export function literalOf(type: string): (value: string) => string {
 
 export function literal(type: string, value: string): string {
   return literalOf(type)(value);
-}
-
-/** An expression that makes the column's value of canonical text in `operand` (a variable, a parameter); null: the text itself will do. */
-export function writeSql(type: string, operand: string): string | null {
-  const { kind } = mysqlType(type);
-  switch (kind) {
-    case 'bit':
-      return `CAST(CONV(${operand}, 2, 10) AS UNSIGNED)`;
-    case 'binary':
-    case 'geometry':
-      return `UNHEX(SUBSTR(${operand}, 3))`;
-    default:
-      return null;
-  }
 }
 
 function shaped(type: string, value: string, shape: RegExp): string {

@@ -1,13 +1,14 @@
 import { expect, test } from 'vitest';
 import { doubleText, jsonText } from '../../../src/engines/mysql/mysql-json.js';
 import {
+  fromBytes,
   fromLog,
   fromServer,
   literal,
   mysqlType,
   readSql,
+  toBytes,
   typeLabels,
-  writeSql,
 } from '../../../src/engines/mysql/mysql-values.js';
 
 test('types are read as the introspector writes them', () => {
@@ -49,8 +50,23 @@ test('what a query needs to read and to write canonical text', () => {
   expect(fromServer('float')?.('1e21')).toBe('1e+21');
   expect(fromServer('double')?.('-0')).toBe('0');
   expect(fromServer('decimal(3,2)')).toBeNull();
-  expect(writeSql('blob', '@v')).toBe('UNHEX(SUBSTR(@v, 3))');
-  expect(writeSql('json', '@v')).toBeNull();
+  const decoded = (type: string, bytes: string | Buffer) => {
+    const buffer = Buffer.concat([Buffer.from('ab'), Buffer.from(bytes as string), Buffer.from('c')]);
+    return fromBytes(type)(buffer, 2, buffer.length - 1);
+  };
+  expect(decoded('int(8) unsigned zerofill', '00000070')).toBe('70');
+  expect(decoded('int(8) unsigned zerofill', '00000000')).toBe('0');
+  expect(decoded('decimal(6,2) unsigned zerofill', '0000.50')).toBe('0.50');
+  expect(decoded('decimal(6,2)', '-0.50')).toBe('-0.50');
+  expect(decoded('double', '1e21')).toBe('1e+21');
+  expect(decoded('bit(9)', Buffer.from([1, 0x55]))).toBe('101010101');
+  expect(decoded('blob', Buffer.from([0, 255]))).toBe('\\x00ff');
+  expect(decoded('blob', '')).toBe('\\x');
+  expect(decoded('text', 'é😀')).toBe('é😀');
+  expect(toBytes('bit(9)')?.('101010101')).toEqual(Buffer.from([1, 0x55]));
+  expect(toBytes('bit(9)')?.('000000001')).toEqual(Buffer.from([0, 1]));
+  expect(toBytes('geometry')?.('\\x00ff')).toEqual(Buffer.from([0, 255]));
+  expect(toBytes('text')).toBeNull();
 });
 
 test('values as the log’s library gives them', () => {
