@@ -6,6 +6,7 @@ import { ERRORS } from './errors.js';
 import { IDX } from './idx.js';
 import { PLANNING } from './planning.js';
 import { PREFLIGHT } from './preflight.js';
+import { PREFLIGHT_MYSQL } from './preflight-mysql.js';
 import { RPL } from './rpl.js';
 import { SEC } from './sec.js';
 import { SEQ } from './seq.js';
@@ -25,6 +26,7 @@ export const FINDING_CODES: Readonly<Record<string, FindingEntry>> = {
   ...DRF,
   ...PLANNING,
   ...PREFLIGHT,
+  ...PREFLIGHT_MYSQL,
 };
 
 export const ERROR_CODES: Readonly<Record<string, CodeEntry>> = ERRORS;

@@ -76,7 +76,7 @@ export const PREFLIGHT = {
   RPL110: {
     title: 'this server version is not supported',
     severity: 'error',
-    meaning: 'dbps is tested on PostgreSQL 13 and later.',
+    meaning: 'dbps asks for PostgreSQL 13, MySQL 8.0 or MariaDB 10.5, or later.',
     example: 'PostgreSQL 11.22',
     fix: 'Upgrade the server first.',
   },

@@ -1,0 +1,187 @@
+/** From facts about relations and privileges to checks; pure. */
+import { parseRelationId, type RelationId } from '../../model/relation-id.js';
+import type { PreflightCheck } from '../engine.js';
+import { accountOf } from './mysql-accounts.js';
+import { assessCascades, type Cascade } from './mysql-cascades.js';
+import { missingPrivileges, type Grant } from './mysql-grants.js';
+import type { RelationFacts, ServerFacts, Writer } from './mysql-preflight-facts.js';
+import { ok, problem, type JudgementScope } from './mysql-preflight-judgement.js';
+import { quoteIdentifier, quoteRelation } from './mysql-sql.js';
+
+/** Of the whole server, to read its log. */
+const REPLICATION = ['REPLICATION SLAVE', 'REPLICATION CLIENT'];
+/** Of the relations that move. LOCK TABLES: while a trigger of the user's is made anew. */
+const LEGACY = [
+  'SELECT',
+  'INSERT',
+  'UPDATE',
+  'DELETE',
+  'TRIGGER',
+  'ALTER',
+  'DROP',
+  'CREATE',
+  'INDEX',
+  'REFERENCES',
+  'LOCK TABLES',
+];
+/** Of the database that a service is given. */
+const SERVICE = [...LEGACY, 'CREATE VIEW', 'SHOW VIEW', 'CREATE ROUTINE', 'ALTER ROUTINE', 'EVENT'];
+/** Of the database `dbps`. */
+const CONTROL = ['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'CREATE', 'DROP', 'ALTER', 'INDEX', 'REFERENCES'];
+/** A database that is created holds the privilege for tables in it: these are not asked of single tables. */
+const OF_DATABASES = new Set(['LOCK TABLES', 'EVENT', 'CREATE ROUTINE', 'ALTER ROUTINE']);
+
+export function assessPrivileges(
+  grants: readonly Grant[],
+  server: ServerFacts,
+  role: 'source' | 'target',
+  relations: readonly RelationId[],
+  scope: JudgementScope,
+): PreflightCheck[] {
+  const account = accountOf(server.account);
+  const checks: PreflightCheck[] = [];
+  const replication = missingPrivileges(grants, REPLICATION, null);
+  checks.push(
+    replication.length === 0
+      ? ok('replication privilege', account)
+      : problem('replication privilege', scope, {
+          code: 'SEC211',
+          subject: account,
+          message: `${account} may not read the log: ${replication.join(' and ')} ${replication.length === 1 ? 'is' : 'are'} missing`,
+          remedy: `GRANT ${replication.join(', ')} ON *.* TO ${account};`,
+        }),
+  );
+  const control = missingPrivileges(grants, CONTROL, { schema: 'dbps' });
+  checks.push(
+    control.length === 0
+      ? ok('control tables', 'may be kept in the database dbps')
+      : problem('control tables', scope, {
+          code: 'SEC212',
+          subject: account,
+          message: `${account} may not keep control tables in the database dbps: ${control.join(', ')} missing`,
+          remedy: `GRANT ALL ON dbps.* TO ${account};`,
+        }),
+  );
+  checks.push(...assessData(grants, server, role, relations, scope));
+  const process = missingPrivileges(grants, ['PROCESS'], null);
+  checks.push(
+    process.length === 0
+      ? ok('process privilege', account)
+      : problem('process privilege', scope, {
+          code: 'SEC214',
+          severity: 'warning',
+          subject: account,
+          message: `${account} does not see other sessions: who holds up a cutover, and who still uses legacy, cannot be told`,
+          remedy: `GRANT PROCESS ON *.* TO ${account};`,
+        }),
+  );
+  return checks;
+}
+
+function assessData(
+  grants: readonly Grant[],
+  server: ServerFacts,
+  role: 'source' | 'target',
+  relations: readonly RelationId[],
+  scope: JudgementScope,
+): PreflightCheck[] {
+  const account = accountOf(server.account);
+  const wanted = role === 'source' ? LEGACY : SERVICE;
+  const schemas = [...new Set(relations.map((id) => parseRelationId(id).schema))];
+  if (schemas.length === 0 && server.database !== '') schemas.push(server.database);
+  const problems = schemas.flatMap((schema) => {
+    const missing = missingPrivileges(grants, wanted, { schema });
+    // Granted table by table will do as well, where there is nothing to be created.
+    const here = relations.filter((id) => parseRelationId(id).schema === schema);
+    const left = missing.filter(
+      (privilege) =>
+        OF_DATABASES.has(privilege) ||
+        here.length === 0 ||
+        here.some(
+          (id) =>
+            missingPrivileges(grants, [privilege], { schema, table: parseRelationId(id).name }).length > 0,
+        ),
+    );
+    if (left.length === 0) return [];
+    return [
+      problem('privileges', scope, {
+        code: 'SEC213',
+        subject: `${account} on ${schema}`,
+        message: `${account} lacks ${left.join(', ')} on ${schema}`,
+        remedy: `GRANT ${left.join(', ')} ON ${quoteIdentifier(schema)}.* TO ${account};`,
+        data: { missing: left },
+      }),
+    ];
+  });
+  return problems.length > 0 ? problems : [ok('privileges', `${account} on ${schemas.join(', ')}`)];
+}
+
+export function assessRelations(
+  relations: readonly RelationFacts[],
+  server: ServerFacts,
+  scope: JudgementScope,
+): PreflightCheck[] {
+  const problems = relations.flatMap(({ id, found }): PreflightCheck[] => {
+    const about = { subject: id, relation: id };
+    if (found === null)
+      return [
+        {
+          name: 'relations',
+          outcome: 'unknown',
+          detail: `${id} is not there, or ${accountOf(server.account)} may not see it`,
+        },
+      ];
+    const checks: PreflightCheck[] = [];
+    if (!found.isTable || found.engine.toLowerCase() !== 'innodb')
+      checks.push(
+        problem('storage engine', scope, {
+          ...about,
+          code: 'TRG311',
+          message: `${id} is stored by ${found.engine === '' ? 'no table engine' : found.engine}, without transactions: its writers cannot be made to wait`,
+          remedy: `ALTER TABLE ${quoteRelation(id)} ENGINE=InnoDB;`,
+        }),
+      );
+    if (!found.hasKey)
+      checks.push(
+        problem('row identity', scope, {
+          ...about,
+          code: 'RPL201',
+          message: `${id} has no primary key and no unique key on NOT NULL columns: nothing identifies a row`,
+          remedy: `ALTER TABLE ${quoteRelation(id)} ADD PRIMARY KEY (…); or ADD COLUMN id bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY`,
+        }),
+      );
+    return checks;
+  });
+  const n = relations.length;
+  return problems.length > 0
+    ? problems
+    : [ok('relations', `${n} of ${n} stored by InnoDB, with a key that identifies their rows`)];
+}
+
+export function assessEngineCascades(cascades: readonly Cascade[], scope: JudgementScope): PreflightCheck[] {
+  const findings = assessCascades(cascades, scope.service);
+  if (findings.length === 0) return [ok('cascades', 'no key lets the storage engine change rows by itself')];
+  return findings.map((finding) => ({
+    name: 'cascades',
+    outcome: 'problem',
+    detail: finding.message,
+    finding,
+  }));
+}
+
+export function assessWritersInside(writers: readonly Writer[], scope: JudgementScope): PreflightCheck[] {
+  if (writers.length === 0) return [ok('code in the database', 'none that stays writes to the relations')];
+  return writers.map(({ kind, name, writes }) =>
+    problem('code in the database', scope, {
+      code: 'TRG313',
+      severity: 'warning',
+      subject: name,
+      message: `${kind} ${name}, which stays, writes to ${writes.join(', ')}: from the cutover on it is refused`,
+      remedy:
+        kind === 'event'
+          ? `ALTER EVENT ${quoteRelation(name)} DISABLE; at the cutover, and do its work in the service`
+          : `rewrite ${name} so that it does without ${writes.join(', ')}`,
+      data: { writes },
+    }),
+  );
+}

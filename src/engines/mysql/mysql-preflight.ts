@@ -1,0 +1,83 @@
+/** Can this run here? Facts are read one group at a time: a group that cannot be read is "could not check", not a problem found. */
+import type { ConnectionTarget } from '../../model/connection-target.js';
+import type { Preflight, PreflightCheck, PreflightRequest } from '../engine.js';
+import { readCascades } from './mysql-cascades.js';
+import { openMysqlSession, queryable, type MysqlPool, type MysqlQueryable } from './mysql-connection.js';
+import { missingPrivileges, readOwnGrants, type Grant } from './mysql-grants.js';
+import {
+  readConnection,
+  readRelations,
+  readServer,
+  readTransactions,
+  readWriters,
+} from './mysql-preflight-facts.js';
+import {
+  assessConnection,
+  assessServer,
+  assessTransactions,
+  assessTriggerCreation,
+} from './mysql-preflight-judgement.js';
+import {
+  assessEngineCascades,
+  assessPrivileges,
+  assessRelations,
+  assessWritersInside,
+} from './mysql-preflight-relations.js';
+
+export class MysqlPreflight implements Preflight {
+  constructor(
+    private readonly pool: MysqlPool,
+    private readonly target: ConnectionTarget,
+  ) {}
+
+  async checks(request: PreflightRequest): Promise<readonly PreflightCheck[]> {
+    const scope = request.service === undefined ? {} : { service: request.service };
+    const { role, relations } = request;
+    const ask = <T>(look: (session: MysqlQueryable) => Promise<T>): Promise<T> =>
+      this.pool.use((connection) => look(queryable(connection)));
+    const server = await ask(readServer);
+    const checks: PreflightCheck[] = [...assessServer(server, role, scope)];
+    const group = async (name: string, look: () => Promise<readonly PreflightCheck[]>) => {
+      request.signal?.throwIfAborted();
+      try {
+        checks.push(...(await look()));
+      } catch (error) {
+        checks.push({
+          name,
+          outcome: 'unknown',
+          detail: error instanceof Error ? error.message : String(error),
+        });
+      }
+    };
+    await group('direct connection', async () => {
+      const connection = await openMysqlSession(this.target, { applicationName: 'dbps preflight' });
+      try {
+        return [assessConnection(await readConnection(connection), server, scope)];
+      } finally {
+        await connection.end();
+      }
+    });
+    let grants: readonly Grant[] = [];
+    await group('privileges', async () => {
+      grants = await ask(readOwnGrants);
+      return [
+        ...assessPrivileges(grants, server, role, relations, scope),
+        assessTriggerCreation(server, missingPrivileges(grants, ['SUPER'], null).length === 0, scope),
+      ];
+    });
+    await group('open transactions', async () => assessTransactions(await ask(readTransactions), scope));
+    if (relations.length > 0) {
+      await group('relations', async () =>
+        assessRelations(await ask((s) => readRelations(s, relations)), server, scope),
+      );
+      await group('cascades', async () =>
+        assessEngineCascades(await ask((s) => readCascades(s, relations)), scope),
+      );
+      if (role === 'source')
+        await group('code in the database', async () =>
+          assessWritersInside(await ask((s) => readWriters(s, relations)), scope),
+        );
+    }
+    return checks;
+  }
+}

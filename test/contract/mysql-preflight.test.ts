@@ -1,0 +1,144 @@
+/** What preflight says of real servers: one that is set up well, a stock MariaDB, and accounts that lack something. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { MysqlPool } from '../../src/engines/mysql/mysql-connection.js';
+import { MysqlPreflight } from '../../src/engines/mysql/mysql-preflight.js';
+import { ConnectionTarget } from '../../src/model/connection-target.js';
+import { startMysqlServer, type MysqlTestDatabase, type MysqlTestServer } from '../support/mariadb.js';
+
+const SCHEMA = `
+CREATE TABLE orders (id int PRIMARY KEY);
+CREATE TABLE items (id int PRIMARY KEY, order_id int, CONSTRAINT of_order FOREIGN KEY (order_id) REFERENCES orders (id) ON DELETE CASCADE);
+CREATE TABLE keyless (a int, b varchar(200), UNIQUE (a), UNIQUE (b(10)));
+CREATE TABLE hits (id int PRIMARY KEY) ENGINE=MyISAM;
+CREATE TABLE stays (id int PRIMARY KEY);
+CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY DO DELETE FROM orders WHERE id < 0;
+CREATE TRIGGER along AFTER INSERT ON orders FOR EACH ROW INSERT INTO items VALUES (NEW.id, NEW.id);
+CREATE TRIGGER into_orders AFTER INSERT ON stays FOR EACH ROW INSERT INTO orders VALUES (NEW.id);
+`;
+
+let server: MysqlTestServer;
+let stock: MysqlTestServer;
+let database: MysqlTestDatabase;
+let relations: string[];
+
+beforeAll(async () => {
+  [server, stock] = await Promise.all([
+    startMysqlServer(),
+    // As Debian starts it: no log, and with one switched on nothing that dbps needs of it.
+    startMysqlServer({
+      'binlog-format': 'MIXED',
+      'log-bin-trust-function-creators': 0,
+      'expire-logs-days': 1,
+      'innodb-lock-wait-timeout': 5,
+    }),
+  ]);
+  database = await server.createDatabase(SCHEMA);
+  relations = ['orders', 'items', 'keyless', 'hits'].map((name) => `${database.name}.${name}`);
+});
+afterAll(async () => {
+  await database?.drop();
+  await Promise.all([server?.stop(), stock?.stop()]);
+});
+
+async function findings(
+  target: ConnectionTarget,
+  role: 'source' | 'target',
+  of: readonly string[],
+  unknown: readonly string[] = [],
+): Promise<Map<string, { subject: string; message: string; remedy: string | undefined }[]>> {
+  const pool = await MysqlPool.open(target, { applicationName: 'dbps test', readOnly: true });
+  try {
+    const checks = await new MysqlPreflight(pool, target).checks({ role, relations: of });
+    expect(checks.filter(({ outcome }) => outcome === 'unknown').map(({ name }) => name)).toEqual(unknown);
+    const found = new Map<string, { subject: string; message: string; remedy: string | undefined }[]>();
+    for (const { finding } of checks)
+      if (finding !== undefined)
+        found.set(finding.code, [
+          ...(found.get(finding.code) ?? []),
+          { subject: finding.subject, message: finding.message, remedy: finding.remedy },
+        ]);
+    return found;
+  } finally {
+    await pool.close();
+  }
+}
+
+test('a server set up well: only what is wrong with the relations is told', async () => {
+  const found = await findings(database.target, 'source', relations);
+  expect([...found.keys()].sort()).toEqual(['RPL201', 'TRG311', 'TRG312', 'TRG313']);
+  expect(found.get('RPL201')?.map(({ subject }) => subject)).toEqual([`${database.name}.keyless`]);
+  expect(found.get('TRG311')?.map(({ subject }) => subject)).toEqual([`${database.name}.hits`]);
+  // The trigger of a relation that moves goes along with it.
+  expect(found.get('TRG313')?.map(({ subject }) => subject)).toEqual([
+    `${database.name}.nightly`,
+    `${database.name}.into_orders`,
+  ]);
+});
+
+test('the statements that replace a cascade do what it did, in sight of the log', async () => {
+  const [finding] = (await findings(database.target, 'source', relations)).get('TRG312') ?? [];
+  expect(finding?.subject).toBe(`${database.name}.items of_order`);
+  for (const line of (finding?.remedy ?? '').split('\n')) await database.query(line);
+  expect((await findings(database.target, 'source', relations)).has('TRG312')).toBe(false);
+  await database.query('INSERT INTO orders VALUES (1)');
+  expect(await database.query('SELECT * FROM items')).toHaveLength(1);
+  await database.query('DELETE FROM orders');
+  expect(await database.query('SELECT * FROM items')).toEqual([]);
+  // The key still forbids what has no parent.
+  await expect(database.query('INSERT INTO items VALUES (9, 9)')).rejects.toThrow(/foreign key/);
+});
+
+test('a stock server is told setting by setting, and mended by the statements given', async () => {
+  const empty = await stock.createDatabase();
+  const before = await findings(empty.target, 'source', []);
+  expect([...before.keys()].sort()).toEqual(['RPL121', 'RPL127', 'RPL128', 'RPL130']);
+  for (const [finding] of before.values())
+    await stock.query(/SET GLOBAL [^;]+;/.exec(finding?.remedy ?? '')?.[0] ?? 'missing statement');
+  expect([...(await findings(empty.target, 'source', [])).keys()]).toEqual([]);
+  await empty.drop();
+});
+
+test('a server without a log', async () => {
+  const silent = await startMysqlServer({ 'skip-log-bin': 1 });
+  try {
+    const empty = await silent.createDatabase();
+    const found = await findings(empty.target, 'source', []);
+    expect([...found.keys()]).toEqual(['RPL120']);
+    expect(found.get('RPL120')?.[0]?.remedy).toContain('restart needed');
+  } finally {
+    await silent.stop();
+  }
+});
+
+test('privileges are named one by one, and the statements given grant them', async () => {
+  await server.query("CREATE USER 'little'@'%' IDENTIFIED BY 'x'");
+  await server.query(`GRANT SELECT, INSERT ON \`${database.name}\`.* TO 'little'@'%'`);
+  const { host, port } = server;
+  const target = new ConnectionTarget({
+    engine: 'mysql',
+    host,
+    port,
+    user: 'little',
+    database: database.name,
+    password: async () => 'x',
+    tls: false,
+    parameters: {},
+  });
+  const wanted = [`${database.name}.orders`];
+  const before = await findings(target, 'source', wanted, ['open transactions']);
+  expect([...before.keys()].filter((code) => code.startsWith('SEC')).sort()).toEqual([
+    'SEC211',
+    'SEC212',
+    'SEC213',
+    'SEC214',
+  ]);
+  expect(before.get('SEC213')?.[0]?.message).toContain('UPDATE, DELETE, TRIGGER');
+  expect(before.get('SEC213')?.[0]?.message).not.toContain('SELECT');
+  for (const [code, [finding]] of before)
+    if (code.startsWith('SEC')) await server.query(finding?.remedy ?? 'missing statement');
+  const after = await findings(target, 'source', wanted);
+  expect([...after.keys()].filter((code) => code.startsWith('SEC'))).toEqual([]);
+  const asTarget = await findings(target, 'target', wanted);
+  expect(asTarget.get('SEC213')?.[0]?.message).toContain('CREATE VIEW');
+  await server.query("DROP USER 'little'@'%'");
+});
