@@ -1,4 +1,4 @@
-/** `npm run bench -- copy|verify|cutover|apply [--scale 0.25] [--rounds 3] [--chunk-rows 50000]`: one JSON line a measure on stdout. */
+/** `npm run bench -- copy|copy-mysql|verify|cutover|apply [--scale 0.25] [--rounds 3] [--chunk-rows 50000]`: one JSON line a measure on stdout. */
 import { parseArgs } from 'node:util';
 
 const { values, positionals } = parseArgs({
@@ -23,6 +23,7 @@ const options = {
 const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   apply: async () => (await import('./apply.js')).benchApply(options),
   copy: async () => (await import('./copy.js')).benchCopy(options),
+  'copy-mysql': async () => (await import('./copy-mysql.js')).benchCopyMysql(options),
   cutover: async () =>
     (await import('./cutover.js')).benchCutover({
       rows: Number(values.rows),
