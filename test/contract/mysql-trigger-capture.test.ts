@@ -306,6 +306,18 @@ test('where the database stands is reached when a stream has read what is there 
   await source.sql.query('INSERT INTO t VALUES (1), (2)');
   const after = await source.changes.currentPosition();
   expect(source.changes.reached(stream.head, after)).toBe(false);
-  await readAll(source, stream);
+  const read = await readAll(source, stream);
   expect(source.changes.reached(stream.head, after)).toBe(true);
+  // What was received and purged has not been applied for that: who asks later is told of it still.
+  stream.acknowledge(read.at(-1)?.end ?? '');
+  void (async () => {
+    for await (const _ of stream);
+  })().catch(() => undefined);
+  await expect
+    .poll(async () => (await source.sql.query(`SELECT id FROM ${source.log}`)).length, { timeout: 20_000 })
+    .toBe(0);
+  const purged = await source.changes.currentPosition();
+  expect(source.changes.reached(before, purged)).toBe(false);
+  expect(source.changes.reached(after, purged)).toBe(true);
+  expect([purged, before, after].toSorted()).toEqual([before, after, purged]);
 });

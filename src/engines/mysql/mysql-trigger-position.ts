@@ -2,7 +2,9 @@
  * Where a stream of a change log stands: the log's name, and the numbers that it has read. A database has a log for each stream, and
  * whoever asks where the database stands gets all of them: a stream has reached that when it has read what is there of its own.
  *
- *     trigger:change_log_1f3a_fwd=1-4:6
+ *     trigger:01763834000123456;change_log_1f3a_fwd=1-4:6
+ *
+ * The first number is when the database was asked (microseconds; zero for a stream's own place): it orders the texts, nothing else.
  */
 import type { Position } from '../engine.js';
 import { IdSet } from './mysql-id-set.js';
@@ -11,8 +13,9 @@ const PREFIX = 'trigger:';
 
 export type TriggerPosition = ReadonlyMap<string, IdSet>;
 
-export function formatTriggerPosition(logs: TriggerPosition): Position {
-  return PREFIX + [...logs].map(([log, read]) => `${log}=${read.toString()}`).join(';');
+export function formatTriggerPosition(logs: TriggerPosition, askedAtUs = 0): Position {
+  const sets = [...logs].map(([log, read]) => `${log}=${read.toString()}`);
+  return PREFIX + [String(askedAtUs).padStart(17, '0'), ...sets].join(';');
 }
 
 /** @throws Error for text that is no such position. */

@@ -34,7 +34,11 @@ import {
   triggersOf,
   type TriggerDefinition,
 } from './mysql-trigger-log.js';
-import { formatTriggerPosition, isTriggerPositionReached } from './mysql-trigger-position.js';
+import {
+  formatTriggerPosition,
+  isTriggerPositionReached,
+  parseTriggerPosition,
+} from './mysql-trigger-position.js';
 import { MysqlTriggerStream } from './mysql-trigger-stream.js';
 
 const LOCK_WAIT_S = 2;
@@ -76,23 +80,35 @@ export class MysqlTriggerObserver implements CaptureObserver {
     };
   }
 
+  /** What is in the logs, and what was in them and is on the other side already: a later answer has all that an earlier one had. */
   async currentPosition(): Promise<Position> {
-    const logs = await this.pool.query(
-      "SELECT table_name FROM information_schema.tables WHERE table_schema = 'dbps' AND table_name LIKE 'change\\_log\\_%'",
-    );
-    const position = new Map<string, IdSet>();
-    for (const { table_name: log } of logs) {
-      if (log == null) continue;
-      const ranges = await this.pool.query(
-        `SELECT MIN(id) AS first, MAX(id) AS last
-           FROM (SELECT id, id - ROW_NUMBER() OVER (ORDER BY id) AS run FROM dbps.${quoteIdentifier(log)}) AS numbered
-          GROUP BY run ORDER BY 1`,
-      );
-      const ids = new IdSet();
-      for (const { first, last } of ranges) ids.add(Number(first), Number(last));
-      position.set(log, ids);
-    }
-    return formatTriggerPosition(position);
+    return this.pool.transaction(async (connection) => {
+      const ask = queryable(connection);
+      const logs = await ask.query({
+        sql: "SELECT table_name FROM information_schema.tables WHERE table_schema = 'dbps' AND table_name LIKE 'change\\_log\\_%'",
+      });
+      const position = new Map<string, IdSet>();
+      // The view begins with the first read of a table.
+      const captures =
+        logs.length === 0
+          ? []
+          : await ask.query({ sql: "SELECT confirmed FROM dbps.capture WHERE method = 'trigger'" });
+      for (const { confirmed } of captures)
+        for (const [log, ids] of parseTriggerPosition(confirmed ?? '')) position.set(log, ids);
+      for (const { table_name: log } of logs) {
+        if (log == null) continue;
+        const ids = position.get(log) ?? new IdSet();
+        const ranges = await ask.query({
+          sql: `SELECT MIN(id) AS first, MAX(id) AS last
+                  FROM (SELECT id, id - ROW_NUMBER() OVER (ORDER BY id) AS run FROM dbps.${quoteIdentifier(log)}) AS numbered
+                 GROUP BY run ORDER BY 1`,
+        });
+        for (const { first, last } of ranges) ids.add(Number(first), Number(last));
+        position.set(log, ids);
+      }
+      const [now] = await ask.query({ sql: 'SELECT ROUND(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000) AS us' });
+      return formatTriggerPosition(position, Number(now?.['us'] ?? 0));
+    });
   }
 
   reached(current: Position, target: Position): boolean {
@@ -228,10 +244,10 @@ export class MysqlTriggerSource extends MysqlTriggerObserver implements ChangeSo
         log,
         table: `dbps.${log}`,
         assertIntact,
+        confirm: (position) => this.registry.confirm(stream, position, owner),
         purge: (first, last, limit) => this.#purge(`dbps.${log}`, first, last, limit, owner),
         openTransactions: () => this.#openTransactions(),
         describe: (error) => this.#describeLost(error),
-        acknowledged: () => undefined,
         release: () => lock.release(),
       },
       options,

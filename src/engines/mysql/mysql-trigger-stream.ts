@@ -38,12 +38,13 @@ export interface TriggerStreamContext {
   readonly table: string;
   /** @throws RefusedError when triggers or relations are not what they were. */
   readonly assertIntact: () => Promise<void>;
+  /** Notes what is durable, ahead of its removal: whoever asks where the database stands is told of it all the same. */
+  readonly confirm: (position: Position) => Promise<void>;
   /** Deletes numbers that were read and are durable on the other side. */
   readonly purge: (first: number, last: number, limit: number) => Promise<number>;
   /** Numbers of transactions that are open and may have written; null where the account may not ask. */
   readonly openTransactions: () => Promise<ReadonlySet<string> | null>;
   readonly describe: (error: unknown) => Error;
-  readonly acknowledged: (position: Position) => void;
   readonly release: () => Promise<void>;
 }
 
@@ -126,7 +127,6 @@ export class MysqlTriggerStream implements ChangeStream {
     const durable = this.#parse(position);
     if (this.#durable.covers(durable)) return;
     this.#durable = durable;
-    this.#context.acknowledged(position);
   }
 
   /** There is nothing to make durable without a change: numbers of others do not move it. */
@@ -255,7 +255,10 @@ export class MysqlTriggerStream implements ChangeStream {
 
   /** Bounds the table: what the other side has is not needed any more. */
   async #purge(): Promise<void> {
-    for (const [first, last] of this.#durable.ranges) {
+    const durable = this.#durable;
+    if (this.#purged.covers(durable)) return;
+    await this.#context.confirm(this.#format(durable));
+    for (const [first, last] of durable.ranges) {
       const done = this.#purged.ranges.find(([from, to]) => from <= first && first <= to);
       const from = done === undefined ? first : done[1] + 1;
       if (from > last) continue;
