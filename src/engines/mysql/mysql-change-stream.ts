@@ -136,9 +136,12 @@ export class MysqlChangeStream implements ChangeStream {
       }
       for (const piece of this.#take(event)) {
         this.#isHandingOut = true;
-        yield piece;
-        // Asked for the next one: only now is this one in the caller's hands, and its end a position to speak of.
-        this.#isHandingOut = false;
+        try {
+          yield piece;
+        } finally {
+          // Asked for the next one: only now is this one in the caller's hands, and its end a position to speak of.
+          this.#isHandingOut = false;
+        }
         if (this.#isClosed) return;
       }
     }
