@@ -724,8 +724,17 @@ export interface FenceObserver {
   ownership(service: string): Promise<OwnershipRow | null>;
   /** Sequences that a closed fence has bounded, with the bounds that opening restores. */
   fencedSequences(service: string): Promise<readonly Pick<SequenceState, 'id' | 'minimum' | 'maximum'>[]>;
-  /** Sessions other than dbps's own that touch the relations now, and what the server has counted of others' statements naming them. */
+  /** Sessions other than dbps's own that touch the relations now. */
   access(relations: readonly RelationId[]): Promise<readonly RelationAccess[]>;
+  /** What the server has counted of statements that name the relations, of all roles but dbps's own. Absent: it counts none. */
+  usage?(relations: readonly RelationId[]): Promise<RelationUsage>;
+}
+
+export interface RelationUsage {
+  /** One a statement and role; null where the server does not count, or does not show. */
+  readonly counts: readonly { readonly id: string; readonly user: string; readonly calls: number }[] | null;
+  /** Why not, for people. */
+  readonly reason?: string;
 }
 
 export interface FenceRequest {

@@ -8,6 +8,8 @@ export const TRANSITION_ITSELF = '-';
 export const ROGUE_WRITE = 'rogue-write';
 /** Step name of the note that settles every such write before it. */
 export const ROGUE_DECISION = 'rogue-decision';
+/** Step name of the notes about whoever used legacy's relations during the soak. */
+export const LEGACY_ACCESS = 'legacy-access';
 
 export function transitionLabel(transition: Pick<Transition, 'from' | 'to'>): string {
   return `${transition.from} -> ${transition.to}`;

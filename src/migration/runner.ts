@@ -10,7 +10,14 @@ import type { MoveEnvironment } from './move-environment.js';
 import type { TransitionResult } from './orchestrator.js';
 import { readWish, writeOutcome, type Wish } from './requests.js';
 import { ServiceRunner } from './service-runner.js';
-import { assessStreams, watchCapture, watchLog, watchSchema, type Trouble } from './service-watch.js';
+import {
+  assessStreams,
+  watchAccess,
+  watchCapture,
+  watchLog,
+  watchSchema,
+  type Trouble,
+} from './service-watch.js';
 
 export interface RunOptions {
   readonly store: StateStore;
@@ -23,6 +30,7 @@ export interface RunOptions {
 
 const SCHEMA_EVERY_MS = 10_000;
 const LOG_EVERY_MS = 2_000;
+const ACCESS_EVERY_MS = 30_000;
 /** Changed rows are verified as they come, so that what is left at the cutover fits into its pause. */
 const VERIFY_EVERY_MS = 15_000;
 const VERIFY_FROM = 2_000;
@@ -192,6 +200,8 @@ class Session {
     const context = this.#runner.guardContext(this.#runner.stepContext({}, this.#runner.signal), state.phase);
     if (!context.targetExists) return null;
     try {
+      if (state.phase === 'sync' && state.target === null && this.#due('access', ACCESS_EVERY_MS))
+        await watchAccess(this.#runner.stepContext({}, this.#runner.signal));
       if (this.#due('log', LOG_EVERY_MS)) {
         const log = await watchLog(context);
         if (log !== null) return log;

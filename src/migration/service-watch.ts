@@ -3,10 +3,13 @@
  * to do, and unblocks it when it has passed.
  */
 import { alteredRemedy, findAlteredCaptures } from './capture.js';
+import { accessNote, lookForAccess } from './legacy-access.js';
 import type { MoveContext } from './move-context.js';
 import { describeShapeChanges, findShapeChanges, shapeRemedy } from './shape.js';
-import type { GuardContext, ReplicationStatus } from './step-context.js';
+import type { GuardContext, ReplicationStatus, StepContext } from './step-context.js';
 import { describeRetained, overBudget } from './wal-budget.js';
+
+const ACCESS_NOTE_EVERY_MS = 600_000;
 
 export interface Trouble {
   readonly what: 'log' | 'schema' | 'stream' | 'rogue';
@@ -32,6 +35,16 @@ export async function watchLog(context: GuardContext | MoveContext): Promise<Tro
 export async function watchCapture(context: GuardContext): Promise<Trouble | null> {
   const [first] = await findAlteredCaptures(context);
   return first === undefined ? null : { what: 'schema', reason: `${first}; ${alteredRemedy(context)}` };
+}
+
+/** During the soak: whoever uses legacy is written down, so that a read that is over by the end of it is still known. */
+export async function watchAccess(context: StepContext): Promise<void> {
+  const access = await lookForAccess(context);
+  const { lastUsed } = access.past;
+  // Whoever uses it all day long needs no note for every look.
+  if (lastUsed !== null && context.now() - Date.parse(lastUsed.at) < ACCESS_NOTE_EVERY_MS) return;
+  const note = accessNote(access, false);
+  if (note !== null) await context.store.append(context.owner, note);
 }
 
 export async function watchSchema(context: GuardContext): Promise<Trouble | null> {

@@ -20,11 +20,13 @@ import type {
   Ownership,
   OwnershipRow,
   RelationAccess,
+  RelationUsage,
   SequenceAdvance,
 } from '../engine.js';
 import type { ConnectionTarget } from '../../model/connection-target.js';
 import type { SessionPool } from './postgres-connection.js';
 import { assessFenceRisks, readAccess, readFenceRisks } from './postgres-fence-assess.js';
+import { readUsage } from './postgres-usage.js';
 import { fenceFunction, fenceFunctionName } from './postgres-fence-body.js';
 import { closeStatements, lockTables } from './postgres-fence-closing.js';
 import { attachKeys, detachKeys, prepareApplier } from './postgres-fence-detach.js';
@@ -64,6 +66,10 @@ export class PostgresFenceObserver implements FenceObserver {
 
   async access(relations: readonly RelationId[]): Promise<RelationAccess[]> {
     return this.pool.use((client) => readAccess(client, relations));
+  }
+
+  async usage(relations: readonly RelationId[]): Promise<RelationUsage> {
+    return this.pool.use((client) => readUsage(client, relations));
   }
 }
 

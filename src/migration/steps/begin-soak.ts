@@ -1,3 +1,4 @@
+import { accessNote, lookForAccess } from '../legacy-access.js';
 import type { Step } from '../step-context.js';
 
 /** The clock that decommission waits for; an interrupted transition does not start it anew. */
@@ -13,6 +14,9 @@ export const beginSoak: Step = {
   check: async (context) =>
     (await context.store.service(context.service.name))?.soakStartedAt == null ? 'todo' : 'done',
   do: async (context) => {
+    // Counters of before are no longer of interest: only what is added to them.
+    const note = accessNote(await lookForAccess(context), true);
+    if (note !== null) await context.store.append(context.owner, note);
     await context.store.update(context.owner, { soakStartedAt: new Date(context.now()).toISOString() });
   },
   verify: async (context) => {
