@@ -7,6 +7,7 @@ import { describeError as describePostgresError } from './postgres/postgres-erro
 
 const LOADERS = {
   postgres: async () => (await import('./postgres/postgres-engine.js')).postgresEngine,
+  mysql: async () => (await import('./mysql/mysql-engine.js')).mysqlEngine,
 } as const satisfies Partial<Record<EngineName, () => Promise<Engine>>>;
 
 export const ENGINE_NAMES = Object.keys(LOADERS) as readonly EngineName[];

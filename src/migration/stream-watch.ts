@@ -15,7 +15,7 @@ export class StreamWatch {
 
   describe(replicator: ReplicatorHandle | undefined): StreamProgress | null {
     if (replicator === undefined) return null;
-    const { error, ...status } = replicator.status();
+    const { error, isConverged: _, ...status } = replicator.status();
     return { ...status, error: error?.message ?? null };
   }
 }

@@ -105,7 +105,9 @@ class KnexStateStore implements StateStore {
           ...(change.activity !== undefined && { activity: change.activity }),
           ...(change.reason !== undefined && { reason: change.reason }),
           ...(change.planHash !== undefined && { plan_hash: change.planHash }),
-          ...(change.soakStartedAt !== undefined && { soak_started_at: change.soakStartedAt }),
+          ...(change.soakStartedAt !== undefined && {
+            soak_started_at: change.soakStartedAt === null ? null : new Date(change.soakStartedAt),
+          }),
           updated_at: await readClock(transaction),
         });
     });

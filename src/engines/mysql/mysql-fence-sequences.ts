@@ -20,7 +20,7 @@ export interface CounterFacts extends SequenceState {
 
 const COUNTERS = `
 SELECT t.table_schema, t.table_name, t.table_type, t.auto_increment, c.column_name, c.column_type,
-       @@auto_increment_increment AS step, @@auto_increment_offset AS offset
+       @@auto_increment_increment AS step, @@auto_increment_offset AS first
   FROM information_schema.tables t
   LEFT JOIN information_schema.columns c
     ON c.table_schema = t.table_schema AND c.table_name = t.table_name AND c.extra LIKE '%auto_increment%'
@@ -81,7 +81,7 @@ export async function readCounters(
 function nextCounter(row: Readonly<Record<string, string | null>>, greatest: bigint): string {
   const counter = BigInt(row['auto_increment'] ?? '1');
   const least = counter > greatest ? counter : greatest + 1n;
-  return nextOf(least, BigInt(row['step'] ?? '1'), BigInt(row['offset'] ?? '1')).toString();
+  return nextOf(least, BigInt(row['step'] ?? '1'), BigInt(row['first'] ?? '1')).toString();
 }
 
 /** A key that was changed to a greater one does not move the counter. By the column's index, in one statement. */
