@@ -66,12 +66,30 @@ export async function readForeignKeys(
   return [...keys.values()].map((key) => ({ ...key, definition: definitionOf(key) }));
 }
 
-function definitionOf(key: Omit<ForeignKeyFacts, 'definition'>): string {
+function definitionOf(
+  key: Omit<ForeignKeyFacts, 'definition'>,
+  actions = ` ON DELETE ${key.onDelete} ON UPDATE ${key.onUpdate}`,
+): string {
   const list = (columns: readonly string[]) => columns.map(quoteIdentifier).join(', ');
-  return (
-    `FOREIGN KEY (${list(key.columns)}) REFERENCES ${quoteRelation(key.parent)} (${list(key.parentColumns)})` +
-    ` ON DELETE ${key.onDelete} ON UPDATE ${key.onUpdate}`
+  return `FOREIGN KEY (${list(key.columns)}) REFERENCES ${quoteRelation(key.parent)} (${list(key.parentColumns)})${actions}`;
+}
+
+/**
+ * With its actions as the server itself writes them: what is left out there is left out here too, since "no action" and "restrict" are shown
+ * by one server as what was said, and by another as what was not.
+ */
+async function asWritten(session: MysqlQueryable, key: ForeignKeyFacts): Promise<RememberedKey> {
+  const [row] = await session.query({ sql: `SHOW CREATE TABLE ${quoteRelation(key.relation)}` });
+  const lines = (row?.['create table'] ?? '').split('\n');
+  const line = lines.find((text) =>
+    text.trim().startsWith(`CONSTRAINT ${quoteIdentifier(key.name)} FOREIGN KEY `),
   );
+  const { relation, name, definition } = key;
+  if (line === undefined) return { relation, name, definition };
+  const action = '(?:RESTRICT|CASCADE|SET NULL|SET DEFAULT|NO ACTION)';
+  const actions =
+    new RegExp(`\\)((?: ON DELETE ${action})?(?: ON UPDATE ${action})?),?$`).exec(line)?.[1] ?? '';
+  return { relation, name, definition: definitionOf(key, actions) };
 }
 
 export const keySubject = (key: Pick<RememberedKey, 'relation' | 'name'>): string =>
@@ -98,15 +116,14 @@ export async function detachKeys(
     await work.pool.use((connection) => readForeignKeys(queryable(connection), relations))
   ).filter((key) => (among.has(key.relation) && among.has(key.parent)) === (scope === 'inner'));
   if (keys.length === 0) return [];
+  const exact = await work.pool.use((connection) =>
+    Promise.all(keys.map((key) => asWritten(queryable(connection), key))),
+  );
   await work.pool.ownedTransaction(work.owner, (connection) =>
     remember(
       connection,
       work.key,
-      keys.map((key) => ({
-        kind: `${scope}-key`,
-        subject: keySubject(key),
-        key: { relation: key.relation, name: key.name, definition: key.definition },
-      })),
+      exact.map((key) => ({ kind: `${scope}-key`, subject: keySubject(key), key })),
     ),
   );
   await withDdlSession(work.setup, async (session) => {
