@@ -3,7 +3,7 @@
  * written; what is different is offered as SQL to read and run.
  */
 import type { Config, ServiceConfig } from '../config/config.js';
-import type { Direction, ReadOnlyDatabase } from '../engines/engine.js';
+import type { Direction, Key, ReadOnlyDatabase } from '../engines/engine.js';
 import { reverseMaps } from '../migration/reverse-maps.js';
 import { ConfigError, UsageError } from '../model/errors.js';
 import type { EventSink } from '../model/events.js';
@@ -15,6 +15,7 @@ import { waitForPosition } from '../verification/position-barrier.js';
 import { describeService } from '../verification/service-input.js';
 import { verifyService } from '../verification/verify.js';
 import { openReadOnly } from './databases.js';
+import { readDifferingRows, recordDifferingRows, type DifferingRows } from './differing-rows.js';
 import { openStore } from './move.js';
 
 export interface VerifyOptions {
@@ -25,6 +26,12 @@ export interface VerifyOptions {
   /** Relations by their name in legacy, with or without the schema. */
   readonly only?: readonly string[];
   readonly isStrict?: boolean;
+  /** `full` only: about so many rows of each relation, in ranges of the key chosen at random. */
+  readonly sample?: { readonly rows: number; readonly random: () => number };
+  /** Folder where keys of differing rows are kept for a recheck; undefined: nowhere. */
+  readonly records?: string;
+  /** Only rows on record there. */
+  readonly recheck?: boolean;
   /** Rows shown in full for each relation; with `repair`, every row that was counted. */
   readonly shown?: number;
   readonly repair?: boolean;
@@ -44,7 +51,7 @@ export interface VerifyOutcome {
 }
 
 export async function verify(config: Config, options: VerifyOptions): Promise<VerifyOutcome> {
-  const chosen = await choose(config, options);
+  const chosen = await onRecord(options, await choose(config, options));
   const legacy = await openReadOnly(config.source.target(), options.signal);
   const results: VerifyResult[] = [];
   const repairs: (string | null)[] = [];
@@ -93,6 +100,8 @@ async function verifyOne(
   const stream = { service: service.name, direction };
   const streamed = direction === 'forward' ? all : reverseMaps(all, service);
   const described = describeService(service, maps);
+  const differing = new Map<RelationId, readonly Key[]>();
+  const keys = options.recheck === true ? await keysOnRecord(options, service) : undefined;
   const result = await verifyService({
     service: service.name,
     source: legacy,
@@ -115,7 +124,13 @@ async function verifyOne(
       take: (map, limit) =>
         following.control.readChangedKeys(stream, streamed[all.indexOf(map)] ?? map, limit),
     },
-    ...(options.mode === 'full' ? described : { expected: described.expected }),
+    ...(keys !== undefined
+      ? { keys }
+      : options.mode === 'full'
+        ? described
+        : { expected: described.expected }),
+    ...(options.sample !== undefined && { sample: options.sample }),
+    onCompared: (relation, found) => differing.set(relation, found),
     chunkRows: config.migration.chunkRows,
     jobs: config.migration.jobs,
     ...(options.isStrict !== undefined && { isStrict: options.isStrict }),
@@ -126,11 +141,42 @@ async function verifyOne(
     signal,
     now: options.now,
   });
+  // A sample that finds nothing says nothing of the rows on record.
+  if (options.sample !== undefined)
+    for (const [relation, found] of differing) if (found.length === 0) differing.delete(relation);
+  if (options.records !== undefined && options.mode === 'full')
+    await recordDifferingRows(options.records, service.name, differing);
   const where = direction === 'forward' ? `the database of ${service.name}` : 'the shared database';
   return {
     result,
     repair: repairSqlOf(result, where, following.checksum.repairFrame(service.name, direction)),
   };
+}
+
+/** Of services that nobody named, a recheck looks at those with something on record. */
+async function onRecord<T extends { readonly plan: ServicePlan }>(
+  options: VerifyOptions,
+  chosen: readonly T[],
+): Promise<readonly T[]> {
+  if (options.recheck !== true || (options.services ?? []).length > 0) return chosen;
+  const found: T[] = [];
+  for (const service of chosen) if ((await recorded(options, service.plan)).size > 0) found.push(service);
+  return found.length === 0 ? chosen.slice(0, 1) : found;
+}
+
+async function recorded(options: VerifyOptions, { name }: ServicePlan): Promise<DifferingRows> {
+  return options.records === undefined ? new Map() : readDifferingRows(options.records, name);
+}
+
+async function keysOnRecord(options: VerifyOptions, service: ServicePlan): Promise<DifferingRows> {
+  const keys = await recorded(options, service);
+  if (keys.size === 0)
+    throw new UsageError({
+      code: 'DBPS_E114',
+      message: `${service.name}: no rows are on record as different, so there is nothing to look at again`,
+      hint: `dbps verify ${service.name}`,
+    });
+  return keys;
 }
 
 async function choose(

@@ -33,6 +33,7 @@ export class RelationComparison {
   readonly suspects: Chunk[] = [];
   #differing = 0;
   readonly #shown: Key[] = [];
+  readonly #open: Key[] = [];
 
   private constructor(
     readonly input: VerifyInput,
@@ -127,6 +128,7 @@ export class RelationComparison {
     });
     this.#differing += settled.different.length;
     this.unsettled += settled.unsettled.length;
+    this.#open.push(...settled.different, ...settled.unsettled);
     const room = (this.input.shown ?? 20) - this.#shown.length;
     this.#shown.push(...settled.different.slice(0, Math.max(0, room)));
     return settled;
@@ -134,6 +136,7 @@ export class RelationComparison {
 
   async result(): Promise<VerifiedRelation> {
     const differences = await this.#show();
+    this.input.onCompared?.(this.map.source, this.#open);
     if (this.#isEnough()) this.notes.push(`stopped counting at ${this.#differing} differing rows`);
     return {
       relation: this.map.source,

@@ -33,6 +33,12 @@ export interface VerifyInput {
   readonly rounds?: number;
   /** Values that are equal but look different (numeric 1.0 and 1.00) differ. Default false. */
   readonly isStrict?: boolean;
+  /** `full` mode: of each relation only so many rows, in ranges of the key chosen at random. */
+  readonly sample?: { readonly rows: number; readonly random: () => number };
+  /** `full` mode: only these keys of each relation (found different before); keys of the comparison or of either engine. */
+  readonly keys?: ReadonlyMap<RelationId, readonly Key[]>;
+  /** Told of every relation that was compared row by row: keys that differ or could not be settled. */
+  readonly onCompared?: (relation: RelationId, differing: readonly Key[]) => void;
   /** Rows shown in full, for each relation. Default 20. */
   readonly shown?: number;
   readonly emit: EventSink;

@@ -37,9 +37,11 @@ export async function verifyService(given: VerifyInput): Promise<VerifyResult> {
   const relations =
     input.mode === 'counts'
       ? await countAll(input, notCompared)
-      : input.mode === 'full'
-        ? await compareAll(input, notCompared)
-        : await compareChanged(input, notCompared);
+      : input.keys !== undefined
+        ? await compareKeys(input, input.keys, notCompared)
+        : input.mode === 'full'
+          ? await compareAll(input, notCompared)
+          : await compareChanged(input, notCompared);
   const orphans = await findOrphans(input, notCompared);
   const sequences = await measureSequences(input);
   const shape = await compareShape(input);
@@ -88,7 +90,14 @@ async function compareAll(
   const comparisons = await openComparisons(input, notCompared);
   const work: RangeWork[] = [];
   await forEachParallel(comparisons, input.jobs, input.signal, async (comparison) => {
-    for (const range of await comparison.ranges()) work.push({ comparison, range });
+    const ranges = await comparison.ranges();
+    const chosen = input.sample === undefined ? ranges : chooseRanges(ranges, input.chunkRows, input.sample);
+    if (chosen.length < ranges.length)
+      notCompared.push({
+        subject: comparison.map.source,
+        reason: `a sample: ${chosen.length} of its ${ranges.length} ranges, chosen at random`,
+      });
+    for (const range of chosen) work.push({ comparison, range });
   });
   await compareRanges(input, work);
 
@@ -101,6 +110,43 @@ async function compareAll(
   }
   const results: VerifiedRelation[] = [];
   for (const comparison of comparisons) results.push(await comparison.result());
+  return results;
+}
+
+/** As many ranges as hold about so many rows; each has the same chance. */
+function chooseRanges(
+  ranges: readonly Chunk[],
+  chunkRows: number,
+  { rows, random }: { readonly rows: number; readonly random: () => number },
+): readonly Chunk[] {
+  const wanted = Math.max(1, Math.ceil(rows / chunkRows));
+  const left = [...ranges];
+  while (left.length > wanted) left.splice(Math.floor(random() * left.length), 1);
+  return left;
+}
+
+/** Rows that were found different before: one may have been repaired since, or overtaken. */
+async function compareKeys(
+  input: VerifyInput,
+  keys: NonNullable<VerifyInput['keys']>,
+  notCompared: NotCompared,
+): Promise<readonly VerifiedRelation[]> {
+  notCompared.push({
+    subject: 'all other rows',
+    reason: 'only rows that the last verification found different are looked at again',
+  });
+  const maps = input.maps.filter((map) => (keys.get(map.source)?.length ?? 0) > 0);
+  const comparisons = await openComparisons({ ...input, maps }, notCompared);
+  const results: VerifiedRelation[] = [];
+  for (const comparison of comparisons) {
+    const again = (keys.get(comparison.map.source) ?? []).map((key) => comparison.comparedKey(key));
+    for (let from = 0; from < again.length; from += KEYS_AT_ONCE) {
+      comparison.chunks++;
+      await comparison.settleKeys(again.slice(from, from + KEYS_AT_ONCE));
+    }
+    comparison.rows = again.length;
+    results.push(await comparison.result());
+  }
   return results;
 }
 

@@ -1,4 +1,7 @@
 /** `dbps verify` as a use case: read-only sessions beside a live stream. */
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { verify } from '../../src/app/verify.js';
 import type { Config } from '../../src/config/config.js';
@@ -98,6 +101,46 @@ test('full and changed beside a running stream; repair SQL for what is really di
   expect(result?.orphans).toMatchObject([{ child: 'public.lines', parent: 'public.orders', count: 1 }]);
   expect(result?.shape.outcome).toBe('equal');
   expect(full.repairSql).toContain('DELETE FROM "public"."lines"');
+
+  // A sample compares whole ranges of the key, and says which share of them.
+  const sampled = await run('full', { sample: { rows: 100, random: () => 0.999 } });
+  const [part] = sampled.services;
+  expect(part?.relations.map((r) => [r.relation, r.chunks])).toEqual([
+    ['public.lines', 1],
+    ['public.orders', 1],
+  ]);
+  expect(part?.notCompared).toContainEqual({
+    subject: 'public.orders',
+    reason: expect.stringMatching(/^a sample: 1 of its \d+ ranges/) as string,
+  });
+  // The first ranges hold both planted differences: the row of orders, and the one of lines.
+  expect(part?.relations.map((r) => r.differing)).toEqual([1, 1]);
+
+  // What was found is on record, and can be looked at alone.
+  const records = fs.mkdtempSync(path.join(os.tmpdir(), 'dbps-verify-'));
+  try {
+    await expect(run('full', { records, recheck: true })).rejects.toMatchObject({ code: 'DBPS_E114' });
+    await run('full', { records });
+    const again = await run('full', { records, recheck: true });
+    expect(again.services[0]?.relations.map((r) => [r.relation, r.rows, r.differing])).toEqual([
+      ['public.lines', 1, 1],
+      ['public.orders', 1, 1],
+    ]);
+    expect(again.services[0]?.notCompared).toContainEqual({
+      subject: 'all other rows',
+      reason: 'only rows that the last verification found different are looked at again',
+    });
+    await service.query("INSERT INTO orders VALUES (7, 'changed')");
+    expect((await run('full', { records, recheck: true })).isEqual).toBe(false);
+    const left = await run('full', { records, recheck: true });
+    expect(left.services[0]?.relations.map((r) => r.relation)).toEqual(['public.lines']);
+    await service.query('DELETE FROM orders WHERE id = 7; DELETE FROM lines WHERE n = 99');
+    expect((await run('full', { records, recheck: true })).isEqual).toBe(true);
+    expect(fs.readdirSync(records)).toEqual([]);
+    await service.query('INSERT INTO lines VALUES (1, 99, 9.99)');
+  } finally {
+    fs.rmSync(records, { recursive: true });
+  }
   expect((await run('changed')).isEqual).toBe(false);
   await service.query(full.repairSql!);
   expect((await run('full')).isEqual).toBe(true);

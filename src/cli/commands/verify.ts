@@ -8,6 +8,8 @@ import type { Bind } from '../runner.js';
 interface VerifyFlags {
   readonly mode?: string;
   readonly only?: readonly string[];
+  readonly sample?: string;
+  readonly recheck?: boolean;
   readonly maxLag?: string;
   readonly shown?: string;
   readonly strict?: boolean;
@@ -28,6 +30,8 @@ export function addVerify(program: Command, bind: Bind): void {
       'counts, changed or full (default): rows counted, rows changed since, or every row',
     )
     .option('--only <relation...>', 'only these relations')
+    .option('--sample <n>', 'about so many rows of each relation, in key ranges chosen at random')
+    .option('--recheck', 'only the rows that the last verification found different')
     .option('--max-lag <time>', 'how long the other side may take to catch up; default 60s')
     .option('--shown <n>', 'differing rows shown for each relation')
     .option('--strict', 'call values different that are equal but written differently, such as 1.0 and 1.00')
@@ -50,6 +54,7 @@ export function addVerify(program: Command, bind: Bind): void {
           const { findingRenderers } = await import('../finding-renderers.js');
           const { config } = await context.loadedConfig();
           const mode = context.choice('--mode', flags.mode ?? 'full', ['counts', 'changed', 'full']);
+          refuseTogether(mode, flags);
           const plan = await loadPlan(
             flags.plan === undefined ? defaultPlanFile(config) : path.resolve(context.cwd, flags.plan),
           );
@@ -59,6 +64,14 @@ export function addVerify(program: Command, bind: Bind): void {
             services: requireServices(config, services),
             ...(flags.only !== undefined && { only: flags.only }),
             ...(flags.strict === true && { isStrict: true }),
+            ...(flags.sample !== undefined && {
+              sample: {
+                rows: context.number('--sample', flags.sample, 1, 1_000_000_000),
+                random: Math.random,
+              },
+            }),
+            ...(flags.recheck === true && { recheck: true }),
+            records: path.join(config.directory, 'dbps', 'verify'),
             ...(flags.shown !== undefined && { shown: context.number('--shown', flags.shown, 0, 1_000_000) }),
             ...(flags.repairSql !== undefined && { repair: true }),
             ...(flags.maxLag !== undefined && {
@@ -98,6 +111,9 @@ export function addVerify(program: Command, bind: Bind): void {
                 : repairFile === null
                   ? `dbps verify ${first.service} --only ${shellWord(first.relation)} --repair-sql repair.sql`
                   : `dbps verify ${first.service} --only ${shellWord(first.relation)}`,
+              ...(first === undefined || mode !== 'full'
+                ? []
+                : [`dbps verify ${first.service} --only ${shellWord(first.relation)} --recheck`]),
             ],
             text: (style) =>
               [
@@ -114,6 +130,21 @@ export function addVerify(program: Command, bind: Bind): void {
         },
       ),
     );
+}
+
+/** Each of them says which rows are looked at. */
+function refuseTogether(mode: string, { sample, recheck }: VerifyFlags): void {
+  const chosen = [
+    ...(sample === undefined ? [] : ['--sample']),
+    ...(recheck === true ? ['--recheck'] : []),
+    ...(mode === 'full' ? [] : [`--mode ${mode}`]),
+  ];
+  if (chosen.length > 1)
+    throw new UsageError({
+      code: 'DBPS_E113',
+      message: `${chosen.join(' and ')} both say which rows are compared`,
+      hint: 'use one of them',
+    });
 }
 
 function writeRepair(file: string, sql: string): void {

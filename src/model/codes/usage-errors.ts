@@ -77,6 +77,20 @@ export const USAGE_ERRORS = {
     example: 'dbps migrate advance orders --to decommissioned --yes',
     fix: 'Run with --dry-run: it prints the --confirm token.',
   },
+  DBPS_E113: {
+    title: 'two options say different things',
+    meaning:
+      'Each of the options named chooses what is looked at; together they would contradict each other.',
+    example: '--sample and --recheck both say which rows are compared',
+    fix: 'Use one of them.',
+  },
+  DBPS_E114: {
+    title: 'no rows are on record as different',
+    meaning:
+      'dbps verify keeps the keys of rows that it found different in dbps/verify, so that --recheck can look at just those again. There are none for this service.',
+    example: 'orders: no rows are on record as different, so there is nothing to look at again',
+    fix: 'dbps verify <service> compares everything.',
+  },
   DBPS_E390: {
     title: 'a leftover cannot be removed',
     meaning:
