@@ -49,7 +49,7 @@ test('plan --interactive: a move changes the price, is undone, is made again, an
   screen.type(KEY.enter);
   await screen.until('Which relation');
   screen.type('reservation');
-  await screen.until('public.reservation  (books)');
+  await screen.until('❯ public.reservation  (books)');
   screen.type(KEY.enter);
   await screen.until('Move public.reservation from books to');
   await screen.pick('lending');
@@ -62,7 +62,7 @@ test('plan --interactive: a move changes the price, is undone, is made again, an
   screen.type(KEY.enter);
   await screen.until('Which relation');
   screen.type('reservation');
-  await screen.until('public.reservation  (books)');
+  await screen.until('❯ public.reservation  (books)');
   screen.type(KEY.enter);
   await screen.until('Move public.reservation');
   await screen.pick('lending');

@@ -18,7 +18,6 @@ export interface TerminalSession {
   readonly exit: Promise<number | null>;
 }
 
-// eslint-disable-next-line no-control-regex
 const ESCAPES = /\x1b(?:\[[\d;?]*[ -/]*[@-~]|[@-_])/g;
 
 export function openTerminal(
