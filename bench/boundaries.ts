@@ -1,6 +1,6 @@
 /**
  * How close proposed boundaries come to those that authors drew themselves. One JSON line a set, then the mean over the six whose names do not
- * give the answer away, then how stable the proposals are. Usage: npm run bench:boundaries -- <folder> (one folder a set: schema.sql, truth.json).
+ * give the answer away, then how stable the proposals are, then how long a large script takes. Usage: npm run bench:boundaries -- <folder> (one folder a set: schema.sql, truth.json).
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -9,6 +9,7 @@ import { analyzeBoundaries } from '../src/analysis/analyze.js';
 import { seededRandom } from '../src/analysis/modularity.js';
 import type { Analysis } from '../src/model/analysis.js';
 import type { DatabaseSchema } from '../src/model/database-schema.js';
+import { benchLargeAnalysis } from './large-analysis.js';
 import { scorePartition } from './partition-score.js';
 
 const UNPREFIXED = [
@@ -147,3 +148,4 @@ async function main(): Promise<void> {
 }
 
 await main();
+benchLargeAnalysis();

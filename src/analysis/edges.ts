@@ -19,6 +19,12 @@ export interface EvidenceEdge {
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
+function push(groups: Map<string, number[]>, key: string, at: number): void {
+  const known = groups.get(key);
+  if (known === undefined) groups.set(key, [at]);
+  else known.push(at);
+}
+
 /** Pairs of a larger group are too many to list: each is tied to its next few instead, with the same weight in all. */
 const LARGEST_CLIQUE = 60;
 const RING_REACH = 12;
@@ -49,7 +55,7 @@ export function nameEdges(relations: readonly Relation[], names: Names): Evidenc
     const tokens = names.tokens.get(relation.id) ?? [];
     const first = tokens[0];
     if (first === undefined) return;
-    groups.set(first, [...(groups.get(first) ?? []), at]);
+    push(groups, first, at);
     whole.set(tokens.join(' '), at);
   });
   const strength = names.hasModulePrefixes ? WEIGHTS.modulePrefix : WEIGHTS.firstWord;
@@ -81,9 +87,7 @@ export function nameEdges(relations: readonly Relation[], names: Names): Evidenc
 
 export function schemaEdges(relations: readonly Relation[]): EvidenceEdge[] {
   const groups = new Map<string, number[]>();
-  relations.forEach((relation, at) =>
-    groups.set(relation.schema, [...(groups.get(relation.schema) ?? []), at]),
-  );
+  relations.forEach((relation, at) => push(groups, relation.schema, at));
   const used = [...groups].filter(([, members]) => members.length > 1).sort(([a], [b]) => byText(a, b));
   if (used.length < 2) return [];
   return used.flatMap(([name, members]) =>
@@ -256,7 +260,7 @@ function sameWriters(
   writersOf.forEach((writers, at) => {
     if (writers.size === 0) return;
     const key = [...writers].sort(byText).join(', ');
-    groups.set(key, [...(groups.get(key) ?? []), at]);
+    push(groups, key, at);
   });
   if (groups.size < 2) return [];
   return [...groups]

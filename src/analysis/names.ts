@@ -35,8 +35,21 @@ export function singular(word: string): string {
   return found;
 }
 
+/** Names come again and again: columns above all. Forgotten when there are very many of them. */
+const splits = new Map<string, readonly string[]>();
+const MOST_REMEMBERED = 200_000;
+
 /** Underscores, camel case and digits part words. */
-export function splitName(name: string): string[] {
+export function splitName(name: string): readonly string[] {
+  const known = splits.get(name);
+  if (known !== undefined) return known;
+  if (splits.size >= MOST_REMEMBERED) splits.clear();
+  const words = cutAtMarks(name);
+  splits.set(name, words);
+  return words;
+}
+
+function cutAtMarks(name: string): string[] {
   return name
     .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')
     .replaceAll(/([A-Z]+)([A-Z][a-z])/g, '$1_$2')

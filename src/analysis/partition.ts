@@ -143,10 +143,14 @@ function agreement(
       group === -1 ? 0 : pinned.has(at) ? 1 : (together[at]?.get(group) ?? 0),
     ),
     runnerUp: groupOf.map((group, at) => {
-      let best: { group: number; share: number } | null = null;
-      for (const [other, share] of [...(together[at] ?? [])].sort(([a], [b]) => a - b))
-        if (other !== group && share > (best?.share ?? 0)) best = { group: other, share };
-      return best;
+      let best = { group: -1, share: 0 };
+      for (const [other, share] of together[at] ?? [])
+        if (
+          other !== group &&
+          (share > best.share || (share === best.share && share > 0 && other < best.group))
+        )
+          best = { group: other, share };
+      return best.group === -1 ? null : best;
     }),
   };
 }

@@ -42,15 +42,29 @@ export function personalColumns(relation: Relation): readonly PersonalColumn[] {
   });
 }
 
-function classify(relation: Relation, column: Column): { category: string; because: string } | null {
-  const name = splitName(column.name).join('_');
+/** What a column's name says by itself; the same names come again and again. */
+const byName = new Map<string, string | null>();
+const MOST_REMEMBERED = 100_000;
+
+function categoryOf(columnName: string): string | null {
+  const known = byName.get(columnName);
+  if (known !== undefined) return known;
+  if (byName.size >= MOST_REMEMBERED) byName.clear();
+  const name = splitName(columnName).join('_');
   // An id, a flag or a time says nothing about a person by itself.
-  const isValue =
-    !/(?:^|_)(?:id|type|count|verified|confirmed|enabled|at)$/.test(name) && column.baseType !== 'bool';
-  if (isValue)
-    for (const [category, pattern] of CATEGORIES)
-      if (pattern.test(name)) return { category, because: `its name, ${column.name}` };
-  if (/^(?:name|display_name|nickname|username|login)$/.test(name) && isAboutPeople(relation))
+  const category = /(?:^|_)(?:id|type|count|verified|confirmed|enabled|at)$/.test(name)
+    ? null
+    : (CATEGORIES.find(([, pattern]) => pattern.test(name))?.[0] ?? null);
+  byName.set(columnName, category);
+  return category;
+}
+
+const A_NAME = /^(?:name|display_?name|nickname|username|login)$/i;
+
+function classify(relation: Relation, column: Column): { category: string; because: string } | null {
+  const category = column.baseType === 'bool' ? null : categoryOf(column.name);
+  if (category !== null) return { category, because: `its name, ${column.name}` };
+  if (A_NAME.test(column.name) && isAboutPeople(relation))
     return { category: 'identity', because: `a name in ${relation.name}` };
   if (column.baseType === 'inet') return { category: 'trace', because: 'its type, inet' };
   if (column.comment !== undefined && COMMENT.test(column.comment))

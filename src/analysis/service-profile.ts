@@ -19,20 +19,13 @@ export function describeServices(
   home: ReadonlyMap<RelationId, string>,
 ): readonly ProposedService[] {
   const everyone = labels.map((label) => label.name).sort();
+  const ties = tiesOf(labels, references, given.workload, home, evidence);
   return grouping.groups
     .map((members, group): ProposedService => {
       const { name, reason } = labels[group] as Label;
       const relations = members.map((at) => evidence.relations[at] as Relation);
       const owned = new Set(relations.map((relation) => relation.id));
-      const inside = references.filter(
-        (reference) => owned.has(reference.child) && owned.has(reference.parent),
-      );
-      const incoming = references.filter(
-        (reference) => !owned.has(reference.child) && owned.has(reference.parent),
-      );
-      const outgoing = references.filter(
-        (reference) => owned.has(reference.child) && !owned.has(reference.parent),
-      );
+      const { inside, incoming, outgoing, uses, blocked, degraded } = ties.get(name) as Ties;
       const weight = (list: readonly Reference[]): number =>
         list.reduce((sum, reference) => sum + reference.weight, 0);
       const total = weight(inside) + weight(incoming) + weight(outgoing);
@@ -54,13 +47,13 @@ export function describeServices(
         store: adviseStore(
           relations,
           inside.length,
-          given.workload.filter((use) => use.writes.some((id) => owned.has(id))),
+          uses.filter((use) => use.writes.some((id) => owned.has(id))),
         ),
         personalData,
         seenBy: personalData.length === 0 ? [] : everyone.filter((other) => other !== name),
-        outage: outageOf(name, everyone, evidence, references, given.workload, home),
+        outage: outageOf(name, everyone, blocked, degraded),
         writes: writesOf(owned, given),
-        users: usersOf(relations, owned, given.workload),
+        users: usersOf(relations, owned, uses),
       };
     })
     .sort((a, b) => b.relations.length - a.relations.length || (a.name < b.name ? -1 : 1));
@@ -114,33 +107,68 @@ function sum(values: readonly (number | null)[]): number | null {
     : values.reduce<number>((total, value) => total + (value as number), 0);
 }
 
-/** Who cannot write, who shows less, and who does not notice, when a service's database is down. */
-function outageOf(
-  service: string,
-  everyone: readonly string[],
-  evidence: Evidence,
+/** What ties a service to the others, gathered for all of them at once: schemas of thousands of relations have hundreds of services. */
+interface Ties {
+  readonly inside: Reference[];
+  readonly incoming: Reference[];
+  readonly outgoing: Reference[];
+  /** Statements and transactions that touch it. */
+  readonly uses: ResolvedUse[];
+  /** Services that cannot write, and that show less, without it. */
+  readonly blocked: Set<string>;
+  readonly degraded: Set<string>;
+}
+
+function tiesOf(
+  labels: readonly Label[],
   references: readonly Reference[],
   uses: readonly ResolvedUse[],
   home: ReadonlyMap<RelationId, string>,
-): Outage {
-  const blocked = new Set<string>();
-  const degraded = new Set<string>();
+  evidence: Evidence,
+): ReadonlyMap<string, Ties> {
+  const ties = new Map<string, Ties>(
+    labels.map(({ name }) => [
+      name,
+      { inside: [], incoming: [], outgoing: [], uses: [], blocked: new Set(), degraded: new Set() },
+    ]),
+  );
   for (const reference of references) {
-    const from = home.get(reference.child);
-    if (home.get(reference.parent) !== service || from === undefined || from === service) continue;
+    const [from, to] = [home.get(reference.child), home.get(reference.parent)];
+    if (from === to) {
+      if (from !== undefined) ties.get(from)?.inside.push(reference);
+      continue;
+    }
+    if (from !== undefined) ties.get(from)?.outgoing.push(reference);
+    if (to === undefined) continue;
+    const parent = ties.get(to);
+    parent?.incoming.push(reference);
+    if (from === undefined) continue;
     const child = evidence.relations[evidence.index.get(reference.child) as number];
     const isRequired = reference.childColumns.every(
       (name) => child?.columns.find((column) => column.name === name)?.isNullable === false,
     );
-    (isRequired ? blocked : degraded).add(from);
+    (isRequired ? parent?.blocked : parent?.degraded)?.add(from);
   }
   for (const use of uses) {
-    const touched = new Set([...use.reads, ...use.writes].flatMap((id) => home.get(id) ?? []));
-    if (!touched.has(service)) continue;
-    const writesHere = use.writes.some((id) => home.get(id) === service);
-    for (const other of touched)
-      if (other !== service) (writesHere && use.writes.length > 1 ? blocked : degraded).add(other);
+    const written = new Set(use.writes.flatMap((id) => home.get(id) ?? []));
+    const touched = new Set([...use.reads.flatMap((id) => home.get(id) ?? []), ...written]);
+    for (const service of touched) {
+      const own = ties.get(service);
+      own?.uses.push(use);
+      const stops = written.has(service) && use.writes.length > 1;
+      for (const other of touched) if (other !== service) (stops ? own?.blocked : own?.degraded)?.add(other);
+    }
   }
+  return ties;
+}
+
+/** Who cannot write, who shows less, and who does not notice, when a service's database is down. */
+function outageOf(
+  service: string,
+  everyone: readonly string[],
+  blocked: ReadonlySet<string>,
+  degraded: ReadonlySet<string>,
+): Outage {
   return {
     blocked: [...blocked].sort(),
     degraded: [...degraded].filter((other) => !blocked.has(other)).sort(),

@@ -27,7 +27,15 @@ export function similarNames(relations: readonly Relation[], names: Names): read
       if (pairs.has(key)) return;
       pairs.set(key, nameSimilarity(tokens[a] ?? [], tokens[b] ?? [], names.idf));
     });
-  return nearest(relations.length, pairs, LEAST_ALIKE);
+  const best = new Nearest(relations.length);
+  for (const [key, similarity] of pairs) {
+    if (similarity <= LEAST_ALIKE) continue;
+    const a = Math.floor(key / relations.length);
+    const b = key % relations.length;
+    best.offer(a, b, similarity);
+    best.offer(b, a, similarity);
+  }
+  return best.pairs();
 }
 
 export function similarColumns(relations: readonly Relation[]): readonly Similar[] {
@@ -45,15 +53,28 @@ export function similarColumns(relations: readonly Relation[]): readonly Similar
   const weight = (column: string): number => Math.log(count / (frequency.get(column) ?? 1)) ** 2;
   const norms = columns.map((list) => Math.sqrt(list.reduce((sum, column) => sum + weight(column), 0)) || 1);
   const limit = Math.min(MOST_SHARING, Math.max(4, count * TOO_COMMON));
-  const pairs = new Map<number, number>();
-  for (const [column, sharing] of postings(columns, limit))
-    eachPair(sharing, (a, b) => {
-      const key = a * count + b;
-      const share = weight(column) / ((norms[a] as number) * (norms[b] as number));
-      pairs.set(key, (pairs.get(key) ?? 0) + share);
-    });
-  return nearest(count, pairs, 0);
+  const sharing = postings(columns, limit);
+  const best = new Nearest(count);
+  // Row by row, so that no table of all pairs is held; each pair adds up its columns in the same order from either end.
+  const score = new Float64Array(count);
+  const seen: number[] = [];
+  columns.forEach((list, a) => {
+    for (const column of list.filter((name) => sharing.has(name)).sort(byText))
+      for (const b of sharing.get(column) ?? []) {
+        if (b === a) continue;
+        if (score[b] === 0) seen.push(b);
+        score[b]! += weight(column) / (norms[a]! * norms[b]!);
+      }
+    for (const b of seen) {
+      if (score[b]! > 0) best.offer(a, b, score[b]!);
+      score[b] = 0;
+    }
+    seen.length = 0;
+  });
+  return best.pairs();
 }
+
+const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** Word → relations that have it, words of one relation or of too many left out. */
 function postings(lists: readonly (readonly string[])[], limit: number): Map<string, number[]> {
@@ -74,24 +95,47 @@ function eachPair(list: readonly number[], visit: (a: number, b: number) => void
     for (let j = i + 1; j < list.length; j += 1) visit(list[i] as number, list[j] as number);
 }
 
-/** Pairs in which one is among the other's nearest few. */
-function nearest(count: number, pairs: ReadonlyMap<number, number>, least: number): Similar[] {
-  const neighbours = Array.from({ length: count }, () => [] as { other: number; similarity: number }[]);
-  for (const [key, similarity] of pairs) {
-    if (similarity <= least) continue;
-    const a = Math.floor(key / count);
-    const b = key % count;
-    neighbours[a]?.push({ other: b, similarity });
-    neighbours[b]?.push({ other: a, similarity });
+/** The nearest few of each, as they are offered; what is as near and comes first stays first. */
+class Nearest {
+  private readonly other: Int32Array;
+  private readonly similarity: Float64Array;
+  private readonly filled: Uint8Array;
+
+  constructor(private readonly count: number) {
+    this.other = new Int32Array(count * WEIGHTS.mostSimilar);
+    this.similarity = new Float64Array(count * WEIGHTS.mostSimilar);
+    this.filled = new Uint8Array(count);
   }
-  const kept = new Map<number, Similar>();
-  neighbours.forEach((list, index) => {
-    list.sort((x, y) => y.similarity - x.similarity || x.other - y.other);
-    for (const { other, similarity } of list.slice(0, WEIGHTS.mostSimilar)) {
-      const a = Math.min(index, other);
-      const b = Math.max(index, other);
-      kept.set(a * count + b, { a, b, similarity });
+
+  /** `to` as a neighbour of `of`. */
+  offer(of: number, to: number, similarity: number): void {
+    const start = of * WEIGHTS.mostSimilar;
+    let at = start + this.filled[of]!;
+    const isBefore = (place: number): boolean =>
+      this.similarity[place]! > similarity ||
+      (this.similarity[place] === similarity && this.other[place]! < to);
+    if (this.filled[of] === WEIGHTS.mostSimilar) {
+      at -= 1;
+      if (isBefore(at)) return;
+    } else this.filled[of]! += 1;
+    for (; at > start && !isBefore(at - 1); at -= 1) {
+      this.similarity[at] = this.similarity[at - 1]!;
+      this.other[at] = this.other[at - 1]!;
     }
-  });
-  return [...kept.values()].sort((x, y) => x.a - y.a || x.b - y.b);
+    this.similarity[at] = similarity;
+    this.other[at] = to;
+  }
+
+  /** Pairs in which one is among the other's nearest few. */
+  pairs(): Similar[] {
+    const kept = new Map<number, Similar>();
+    for (let node = 0; node < this.count; node += 1)
+      for (let place = 0; place < this.filled[node]!; place += 1) {
+        const at = node * WEIGHTS.mostSimilar + place;
+        const a = Math.min(node, this.other[at]!);
+        const b = Math.max(node, this.other[at]!);
+        kept.set(a * this.count + b, { a, b, similarity: this.similarity[at]! });
+      }
+    return [...kept.values()].sort((x, y) => x.a - y.a || x.b - y.b);
+  }
 }
