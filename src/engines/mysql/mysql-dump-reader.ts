@@ -28,6 +28,7 @@ import { autoIncrementSequences } from './mysql-auto-increment.js';
 import { MysqlSplitter, type MysqlStatement } from './mysql-dump-splitter.js';
 import { versionNumber } from './mysql-flavor.js';
 import { readTouchedRelations } from './mysql-names.js';
+import { readTokens } from './mysql-lexer.js';
 import { readMysqlStatement } from './mysql-statement-reader.js';
 
 export const mysqlDumpReader: DumpReader = {
@@ -47,11 +48,15 @@ interface ViewDraft {
   readonly schema: string;
   readonly name: string;
   readonly definition: string;
+  /** Names alone: types are known where the server resolved them. */
+  readonly columns: readonly string[];
 }
 
 class MysqlDump {
   private readonly tables = new Map<RelationId, TableDraft>();
   private readonly views = new Map<RelationId, ViewDraft>();
+  /** Columns of what mysqldump writes for a view before the relations it reads are there. */
+  private readonly standIns = new Map<RelationId, readonly string[]>();
   private readonly triggers: { relation: RelationId; schema: string; trigger: Trigger; body: string }[] = [];
   private readonly routines = new Map<string, Routine & { readonly body: string }>();
   private readonly unsupported: UnsupportedObject[] = [];
@@ -297,7 +302,6 @@ class MysqlDump {
       draft.columns = original.columns.map((column) => ({ ...column }));
       draft.indexes = [...original.indexes];
     } else readTableBody(cursor, draft);
-    // A stand-in that mysqldump makes for a view it defines later.
     this.tables.set(id, draft);
     this.schemas.add(name.schema);
   }
@@ -313,7 +317,10 @@ class MysqlDump {
       .rest()
       .replaceAll(/\/\*M?!\d*\s*|\s*\*\//g, ' ')
       .trim();
-    this.views.set(id, { id, ...name, definition });
+    const named = standInColumns(definition);
+    // It is dropped before the view itself is made.
+    if (named.length > 0) this.standIns.set(id, named);
+    this.views.set(id, { id, ...name, definition, columns: this.standIns.get(id) ?? [] });
     this.schemas.add(name.schema);
   }
 
@@ -413,7 +420,30 @@ function viewRelation(view: ViewDraft, known: ReadonlySet<RelationId>): Relation
   return {
     ...emptyRelation(view.id, view.schema, view.name),
     kind: 'view',
+    columns: view.columns.map((name, at) => ({
+      name,
+      position: at + 1,
+      type: '',
+      baseType: '',
+      isArray: false,
+      isNullable: true,
+      isInherited: false,
+    })),
     definition: view.definition,
     reads: [...new Set(use.reads.map(resolve))].filter((id) => known.has(id)).sort(byText),
   };
+}
+
+/** `SELECT 1 AS `a`, 1 AS `b`` (MariaDB: NULL): what mysqldump writes for a view before the relations it reads are there. Empty for anything else. */
+function standInColumns(definition: string): readonly string[] {
+  const tokens = readTokens(definition);
+  const names: string[] = [];
+  if (tokens[0]?.word !== 'select') return [];
+  for (let at = 1; at < tokens.length; at += 4) {
+    const [one, as, name, next] = tokens.slice(at, at + 4);
+    if ((one?.value !== '1' && one?.word !== 'null') || as?.word !== 'as' || name === undefined) return [];
+    names.push(name.value);
+    if (next !== undefined && next.word !== ',') return [];
+  }
+  return names;
 }
