@@ -74,7 +74,9 @@ export class BulkSessions {
   /** For work whose end somebody else tells, by `release` or `interrupt`. */
   async acquire(): Promise<BulkSession> {
     if (this.#isClosed) throw new Error('the database handle was closed');
-    const session = this.#idle.pop() ?? (await openBulkSession(this.target, this.options));
+    let session = this.#idle.pop();
+    while (session !== undefined && isOver(session.connection)) session = this.#idle.pop();
+    session ??= await openBulkSession(this.target, this.options);
     this.#used.set(session, () => undefined);
     return session;
   }
@@ -131,6 +133,12 @@ const AS_TEXT = {
   rowsAsArray: true,
   typeCast: (field: { buffer(): Buffer | null }) => field.buffer()?.toString('utf8') ?? null,
 } as const;
+
+/** The server ended it while nobody used it. */
+function isOver(connection: mysql.Connection): boolean {
+  const { stream } = (connection as unknown as { connection: { stream: { destroyed: boolean } } }).connection;
+  return stream.destroyed;
+}
 
 async function readRows(
   connection: mysql.Connection,

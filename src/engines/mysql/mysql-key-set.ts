@@ -7,6 +7,7 @@ import type mysql from 'mysql2/promise';
 import { InternalError } from '../../model/errors.js';
 import type { Key, KeySet, Ownership, RelationMap, StreamIdentity } from '../engine.js';
 import { queryable, type MysqlPool } from './mysql-connection.js';
+import { described } from './mysql-errors.js';
 
 /** Characters of one list of keys: a server may take no more than some megabytes in one statement. */
 const LIST_LENGTH = 1 << 19;
@@ -21,16 +22,18 @@ export class MysqlHealKeys implements KeySet {
   ) {}
 
   async size(): Promise<number> {
-    const [row] = await this.pool.query('SELECT count(*) AS n FROM dbps.heal_key WHERE service = ?', [
-      this.owner.service,
-    ]);
+    const [row] = await described(
+      this.pool.query('SELECT count(*) AS n FROM dbps.heal_key WHERE service = ?', [this.owner.service]),
+    );
     return Number(row?.['n'] ?? 0);
   }
 
   async take(map: RelationMap, limit: number): Promise<readonly Key[]> {
-    const rows = await this.pool.query(
-      `SELECT \`key\` FROM dbps.heal_key WHERE service = ? AND relation = ? ORDER BY \`key\` LIMIT ${Math.trunc(limit)}`,
-      [this.owner.service, map.source],
+    const rows = await described(
+      this.pool.query(
+        `SELECT \`key\` FROM dbps.heal_key WHERE service = ? AND relation = ? ORDER BY \`key\` LIMIT ${Math.trunc(limit)}`,
+        [this.owner.service, map.source],
+      ),
     );
     return rows.map((row) => JSON.parse(row['key'] ?? '[]') as Key);
   }

@@ -125,31 +125,31 @@ export class MysqlSink implements Sink {
     reader: ChunkReader,
     signal?: AbortSignal,
   ): Promise<{ readonly rows: number; readonly bytes: number }> {
-    return this.copy.writeChunk(map, chunk, reader, signal);
+    return described(this.copy.writeChunk(map, chunk, reader, signal));
   }
 
   copyProgress(): Promise<readonly CopyProgress[]> {
-    return this.copy.copyProgress();
+    return described(this.copy.copyProgress());
   }
 
   recordedChunks(map: RelationMap): Promise<readonly RecordedChunk[]> {
-    return this.copy.recordedChunks(map);
+    return described(this.copy.recordedChunks(map));
   }
 
   recordChunks(map: RelationMap, chunks: readonly Chunk[]): Promise<readonly RecordedChunk[]> {
-    return this.copy.recordChunks(map, chunks);
+    return described(this.copy.recordChunks(map, chunks));
   }
 
   analyze(map: RelationMap): Promise<void> {
-    return this.copy.analyze(map);
+    return described(this.copy.analyze(map));
   }
 
   resetRelation(map: RelationMap): Promise<void> {
-    return this.copy.resetRelation(map);
+    return described(this.copy.resetRelation(map));
   }
 
   healRows(map: RelationMap, keys: readonly Key[], reader: ChunkReader): Promise<void> {
-    return this.copy.healRows(map, keys, reader);
+    return described(this.copy.healRows(map, keys, reader));
   }
 
   async spool(transactions: readonly ChangeTransaction[], received: Position): Promise<void> {

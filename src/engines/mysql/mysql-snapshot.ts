@@ -19,6 +19,7 @@ import type {
 import { queryable } from './mysql-connection.js';
 import { columnsOn, keyOn } from '../relation-sides.js';
 import { BulkSessions, type BulkSession } from './mysql-bulk-sessions.js';
+import { described, describeError } from './mysql-errors.js';
 import { keysCondition, rangeCondition } from './mysql-key-range.js';
 import { keyIndexHint, planCuts } from './mysql-key-sample.js';
 import { LoadLines, RowStream, TextRows } from './mysql-row-stream.js';
@@ -49,14 +50,16 @@ export class MysqlSnapshot implements Snapshot {
   }
 
   async planChunks(map: RelationMap, rowsPerChunk: number, signal?: AbortSignal): Promise<readonly Chunk[]> {
-    return this.#sessions.use(
-      (session) => planCuts(queryable(session.connection), map, 'source', rowsPerChunk, signal),
-      signal,
+    return described(
+      this.#sessions.use(
+        (session) => planCuts(queryable(session.connection), map, 'source', rowsPerChunk, signal),
+        signal,
+      ),
     );
   }
 
   async currentSnapshot(): Promise<string> {
-    return this.#sessions.use((session) => currentTransactions(queryable(session.connection)));
+    return described(this.#sessions.use((session) => currentTransactions(queryable(session.connection))));
   }
 
   async waitUntilVisible(since: string, signal?: AbortSignal): Promise<void> {
@@ -72,7 +75,7 @@ export class MysqlSnapshot implements Snapshot {
     format: ChunkFormat,
     signal?: AbortSignal,
   ): Promise<ChunkReader> {
-    return this.#read(map, format, [rangeCondition(chunk, keyOn(map, 'source'))], signal);
+    return described(this.#read(map, format, [rangeCondition(chunk, keyOn(map, 'source'))], signal));
   }
 
   async readKeys(
@@ -84,7 +87,7 @@ export class MysqlSnapshot implements Snapshot {
     const conditions: string[] = [];
     for (let at = 0; at < keys.length; at += KEYS_AT_ONCE)
       conditions.push(keysCondition(keys.slice(at, at + KEYS_AT_ONCE), keyOn(map, 'source')));
-    return this.#read(map, format, conditions, signal);
+    return described(this.#read(map, format, conditions, signal));
   }
 
   async close(): Promise<void> {
@@ -175,14 +178,18 @@ class MysqlChunkReader implements ChunkReader {
     for (const sql of this.statements) {
       this.#throwIfOver();
       this.#stream = this.open(sql);
-      yield* this.#stream;
-      this.#rows += await this.#stream.done;
+      try {
+        yield* this.#stream;
+        this.#rows += await this.#stream.done;
+      } catch (error) {
+        throw describeError(error) ?? error;
+      }
     }
     this.#isDone = true;
   }
 
   finish(): Promise<{ readonly position: Position; readonly rows: number }> {
-    this.#finished ??= this.#finish();
+    this.#finished ??= described(this.#finish());
     return this.#finished;
   }
 
