@@ -36,7 +36,7 @@ export async function recordDifferingRows(
   compared: DifferingRows,
 ): Promise<void> {
   const before = await readDifferingRows(folder, service);
-  const now = new Map([...before, ...compared].filter(([, keys]) => keys.length > 0));
+  const now = new Map([...new Map([...before, ...compared])].filter(([, keys]) => keys.length > 0));
   if (now.size === 0 && before.size === 0) return;
   const file = fileOf(folder, service);
   try {
