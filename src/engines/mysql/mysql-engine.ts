@@ -12,6 +12,7 @@ import { mysqlDumpReader } from './mysql-dump-reader.js';
 import { MysqlFence, MysqlFenceObserver } from './mysql-fence.js';
 import { MysqlIntrospector } from './mysql-introspector.js';
 import { MysqlPreflight } from './mysql-preflight.js';
+import { MysqlReferenceProbe } from './mysql-reference-probe.js';
 import { MysqlRetirement } from './mysql-retirement.js';
 import { MysqlSinkFactory } from './mysql-sink.js';
 import { MysqlSnapshot } from './mysql-snapshot.js';
@@ -60,6 +61,7 @@ export async function openRoles(target: ConnectionTarget, options: OpenOptions):
     snapshot,
     traces: new MysqlTraceRemover(pool),
     workload: new MysqlWorkload(pool),
+    references: new MysqlReferenceProbe(pool),
     fence: new MysqlFence(pool, { target, applicationName: options.applicationName }),
     retirement: new MysqlRetirement(pool),
     close: async () => {
@@ -98,6 +100,7 @@ async function openReadOnly(target: ConnectionTarget, options: OpenOptions): Pro
     traces: new MysqlTraceReader(pool),
     fence: new MysqlFenceObserver(pool),
     workload: new MysqlWorkload(pool),
+    references: new MysqlReferenceProbe(pool),
     close: async () => {
       await checksum.close();
       await pool.close();
