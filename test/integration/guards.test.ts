@@ -195,3 +195,34 @@ ALTER TABLE order_items ADD CONSTRAINT one_place UNIQUE (place) DEFERRABLE INITI
     await runner.close();
   }
 });
+
+test('H15: a changed row that is not the same behind the held writers stops the switch, and nobody is fenced', async () => {
+  shop = await createShop();
+  const { legacy } = shop;
+  const root = await shop.service.connect(shop.service.superuserUrl);
+  const runner = await shop.runner({
+    at: async (point) => {
+      // After the last tolerant pass: only what the pause itself verifies can find it.
+      if (point === 'switch-writes.ready')
+        await legacy.query("UPDATE orders SET note = 'late' WHERE id IN (5, 6)");
+      if (point === 'switch-writes.drained')
+        await root.query(
+          "SET session_replication_role = replica; UPDATE public.orders SET note = 'wrong' WHERE id = 5",
+        );
+    },
+  });
+  try {
+    for (const phase of ['provisioned', 'dual-write', 'read-cutover'] as const)
+      await runner.advance(phase, {});
+    await expect(runner.advance('write-cutover', {})).rejects.toMatchObject({
+      code: 'DBPS_E338',
+      message: 'public.orders is not the same on both sides: (5)',
+    });
+    expect((await shop.store.route('orders'))?.owner).toBe('legacy');
+    await legacy.query("UPDATE orders SET note = 'later' WHERE id = 5");
+    await runner.rollback(undefined, {});
+    await runner.abort();
+  } finally {
+    await runner.close();
+  }
+});
