@@ -56,7 +56,7 @@ test('crossing keys go in small steps, and come back as they were; inner ones st
     `${id('orders')} orders_user`,
     `${id('reviews')} reviews_order`,
   ]);
-  expect(await keys()).toEqual(['items items_order RESTRICT']);
+  expect(await keys()).toEqual(before.filter((key) => String(key).startsWith('items')));
   expect(await under.fence.detachKeys(OWNER, relations, 'crossing')).toEqual([]);
   expect(await under.fence.attachKeys(OWNER, relations, 'crossing')).toEqual([]);
   expect(await keys()).toEqual(before);

@@ -40,7 +40,7 @@ const WRITES = [
   ['a name that needs quotes', 'INSERT INTO `Order; drop--` VALUES (1)'],
   ['a partition', "INSERT INTO events PARTITION (p2026) VALUES (2, '2026-05-05')"],
   ['a row that changes its partition', "UPDATE events SET at = '2026-01-01'"],
-  ['a prepared statement', "EXECUTE IMMEDIATE 'DELETE FROM orders'"],
+  ['a prepared statement', "PREPARE late FROM 'DELETE FROM orders'; EXECUTE late"],
 ] as const;
 const OPEN = { ...CLOSE, ownership: { owner: 'service', epoch: 1, revision: 1 } } as const;
 
@@ -247,7 +247,8 @@ test("a user's triggers keep their order and do nothing for the applier; removin
   `);
   const shown = async () =>
     database.query(
-      `SELECT trigger_name, action_timing, event_manipulation, action_statement, sql_mode, definer, character_set_client, collation_connection
+      // MySQL keeps the semicolon of a statement that was sent with others.
+      `SELECT trigger_name, action_timing, event_manipulation, TRIM(TRAILING ';' FROM action_statement) AS body, sql_mode, definer, character_set_client, collation_connection
          FROM information_schema.triggers WHERE trigger_schema = ? AND trigger_name NOT LIKE 'dbps%'
         ORDER BY event_manipulation, action_timing, action_order`,
       [database.name],
@@ -255,11 +256,11 @@ test("a user's triggers keep their order and do nothing for the applier; removin
   const before = await shown();
   await under.fence.close(OWNER, relations, CLOSE);
   const [, first] = await database.query(
-    `SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = ? AND event_manipulation = 'UPDATE' AND action_timing = 'BEFORE'
+    `SELECT trigger_name AS name FROM information_schema.triggers WHERE trigger_schema = ? AND event_manipulation = 'UPDATE' AND action_timing = 'BEFORE'
         AND event_object_table = 'orders' ORDER BY action_order DESC`,
     [database.name],
   );
-  expect(first).toEqual({ trigger_name: 'one' });
+  expect(first).toEqual({ name: 'one' });
 
   const applier = await openMysqlSession(database.target, { applicationName: 'dbps test' });
   await applier.query("UPDATE orders SET note = 'applied' WHERE id = 1");
@@ -378,9 +379,10 @@ test('who could round a fence is a finding with the statements that help', async
       await server.query(statement);
     expect((await codes()).filter((code) => code.includes(APPLICATION.user))).toEqual([]);
     // Administrators there must be; that one is connected as an application is not all right.
-    expect(await codes()).toContain("SEC302 warning 'root'@'127.0.0.1'");
+    const ofRoot = async () => (await codes()).filter((code) => code.includes("'root'@"));
+    expect(new Set((await ofRoot()).map((code) => code.slice(0, 14)))).toEqual(new Set(['SEC302 warning']));
     const root = await database.connect(`${server.rootUrl}${database.name}`);
-    expect(await codes()).toContain("SEC303 error 'root'@'127.0.0.1'");
+    expect(new Set((await ofRoot()).map((code) => code.slice(0, 12)))).toEqual(new Set(['SEC303 error']));
     await root.end();
     await database.query('CREATE TABLE hits (id int PRIMARY KEY) ENGINE=MyISAM');
     await server.query(

@@ -1,4 +1,7 @@
-/** What preflight says of real servers: one that is set up well, a stock MariaDB, and accounts that lack something. */
+/**
+ * What preflight says of real servers: one that is set up well, a stock one, and accounts that lack something. Servers of its own, since
+ * settings are what it is about.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MysqlPool } from '../../src/engines/mysql/mysql-connection.js';
 import { MysqlPreflight } from '../../src/engines/mysql/mysql-preflight.js';
