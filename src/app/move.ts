@@ -1,4 +1,5 @@
 /** What every use case that moves a service begins with: the state store, the plan that counts, and all that a runner needs. */
+import type { CaptureMethod } from '../engines/engine.js';
 import path from 'node:path';
 import type { Config, ServiceConfig } from '../config/config.js';
 import { CATALOGUE } from '../migration/catalogue.js';
@@ -13,7 +14,7 @@ import type { Plan } from '../model/plan.js';
 import { relationMaps } from '../planning/relation-maps.js';
 import { openStateStore } from '../state/knex-state-store.js';
 import type { ServiceState, StateStore } from '../state/state-store.js';
-import { engineOf } from './databases.js';
+import { captureOf, engineOf } from './databases.js';
 import { defaultPlanFile, loadPlan, planSplit } from './plan.js';
 
 /** Who works, and what the outside world gives: nothing in the library reads a clock, the environment or the host's name. */
@@ -85,7 +86,7 @@ export function moveEnvironment(
   return {
     plan,
     store,
-    legacy: opener(config.source.target(), options.signal),
+    legacy: opener(config.source.target(), captureOf(config), options.signal),
     target: (service) => {
       const { target, location } = serviceConfig(config, service.name);
       if (target === null) {
@@ -96,7 +97,7 @@ export function moveEnvironment(
           location,
         });
       }
-      return opener(target.target(), options.signal);
+      return opener(target.target(), captureOf(config), options.signal);
     },
     maps: (service) => relationMaps(plan, service),
     replan: () =>
@@ -136,9 +137,9 @@ export function moveSettings(config: Config): MoveSettings {
   };
 }
 
-function opener(target: ConnectionTarget, signal: AbortSignal): DatabaseOpener {
+function opener(target: ConnectionTarget, capture: CaptureMethod, signal: AbortSignal): DatabaseOpener {
   // The pool serves chunks, batches and bookkeeping side by side.
-  const options = { applicationName: 'dbps', poolSize: 6, signal };
+  const options = { applicationName: 'dbps', poolSize: 6, capture, signal };
   return {
     exists: async () => (await engineOf(target)).databaseExists(target, options),
     createIfMissing: async () => (await engineOf(target)).createDatabaseIfMissing(target, options),

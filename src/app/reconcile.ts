@@ -9,7 +9,7 @@ import {
 import { ConfigError, RefusedError } from '../model/errors.js';
 import type { Finding } from '../model/finding.js';
 import { relationMaps } from '../planning/relation-maps.js';
-import { openReadOnly } from './databases.js';
+import { captureOf, openReadOnly } from './databases.js';
 import { openStore, planFor, serviceConfig, type MoveOptions } from './move.js';
 import { perform, type PerformOptions, type PerformResult } from './perform.js';
 
@@ -47,9 +47,9 @@ export async function listRogueWrites(
         hint: `services.${service}.target.url in dbps.yaml`,
         location,
       });
-    const legacy = await openReadOnly(config.source.target(), options.signal);
+    const legacy = await openReadOnly(config.source.target(), options.signal, captureOf(config));
     try {
-      const target = await openReadOnly(endpoint.target(), options.signal);
+      const target = await openReadOnly(endpoint.target(), options.signal, captureOf(config));
       try {
         const maps = relationMaps(plan, planned);
         const writes = await readVersions({ legacy, target, maps }, undecided);

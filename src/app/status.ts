@@ -4,6 +4,7 @@
  */
 import type { Config, ServiceConfig } from '../config/config.js';
 import type {
+  CaptureMethod,
   CaptureStatus,
   CopyProgress,
   Direction,
@@ -16,7 +17,7 @@ import { nextTransition, PHASES, type Activity, type Phase } from '../model/phas
 import type { Plan, ServicePlan } from '../model/plan.js';
 import { relationMaps } from '../planning/relation-maps.js';
 import type { Lease, Route, ServiceProgress, ServiceState, StateStore } from '../state/state-store.js';
-import { openReadOnly } from './databases.js';
+import { captureOf, openReadOnly } from './databases.js';
 import { isLive, openStore, serviceConfig } from './move.js';
 
 export interface StatusOptions {
@@ -98,7 +99,7 @@ export async function status(config: Config, options: StatusOptions): Promise<re
   const store = openStore(config);
   try {
     const states = new Map((await store.services()).map((state) => [state.service, state]));
-    const legacy = await openReadOnly(config.source.target(), options.signal);
+    const legacy = await openReadOnly(config.source.target(), options.signal, captureOf(config));
     try {
       const found: ServiceStatus[] = [];
       for (const service of chosen) {
@@ -134,7 +135,7 @@ async function observe(
   const plan = accepted === null ? null : (JSON.parse(accepted.text) as Plan);
   const planned = plan?.services.find((candidate) => candidate.name === state.service) ?? null;
   const hasTarget = state.phase !== 'planned' || state.target !== null;
-  const target = hasTarget ? await openTarget(service, options.signal, unknown) : null;
+  const target = hasTarget ? await openTarget(service, captureOf(config), options.signal, unknown) : null;
   try {
     const streams = { forward: null as StreamStatus | null, reverse: null as StreamStatus | null };
     for (const direction of ['forward', 'reverse'] as const) {
@@ -196,12 +197,13 @@ async function observe(
 
 async function openTarget(
   service: ServiceConfig,
+  capture: CaptureMethod,
   signal: AbortSignal | undefined,
   unknown: string[],
 ): Promise<ReadOnlyDatabase | null> {
   if (service.target === null) return null;
   try {
-    return await openReadOnly(service.target.target(), signal);
+    return await openReadOnly(service.target.target(), signal, capture);
   } catch (error) {
     unknown.push(`${service.name}'s database: ${error instanceof Error ? error.message : String(error)}`);
     return null;

@@ -14,7 +14,7 @@ import { relationMaps } from '../planning/relation-maps.js';
 import { waitForPosition } from '../verification/position-barrier.js';
 import { describeService } from '../verification/service-input.js';
 import { verifyService } from '../verification/verify.js';
-import { openReadOnly } from './databases.js';
+import { captureOf, openReadOnly } from './databases.js';
 import { readDifferingRows, recordDifferingRows, type DifferingRows } from './differing-rows.js';
 import { openStore } from './move.js';
 
@@ -52,7 +52,7 @@ export interface VerifyOutcome {
 
 export async function verify(config: Config, options: VerifyOptions): Promise<VerifyOutcome> {
   const chosen = await onRecord(options, await choose(config, options));
-  const legacy = await openReadOnly(config.source.target(), options.signal);
+  const legacy = await openReadOnly(config.source.target(), options.signal, captureOf(config));
   const results: VerifyResult[] = [];
   const repairs: (string | null)[] = [];
   try {
@@ -64,7 +64,7 @@ export async function verify(config: Config, options: VerifyOptions): Promise<Ve
           hint: `services.${service.name}.target.url in dbps.yaml`,
           location: service.location,
         });
-      const target = await openReadOnly(service.target.target(), options.signal);
+      const target = await openReadOnly(service.target.target(), options.signal, captureOf(config));
       try {
         const { result, repair } = await verifyOne(config, options, plan, legacy, target);
         results.push(result);

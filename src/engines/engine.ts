@@ -62,7 +62,11 @@ export interface OpenOptions {
   readonly poolSize?: number;
   /** Give up connecting after this long. Default 10 000. */
   readonly connectTimeoutMs?: number;
+  /** How changes are captured: from the server's log, or by triggers where the log is out of reach. Default `log`. */
+  readonly capture?: CaptureMethod;
 }
+
+export type CaptureMethod = 'log' | 'trigger';
 
 export interface ReadOnlyDatabase {
   readonly engine: EngineName;

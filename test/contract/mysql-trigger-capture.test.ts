@@ -83,10 +83,13 @@ afterEach(async () => {
   delete open.source;
   await source?.changes.teardown(STREAM, OWNER);
   const left = await server.query("SHOW TABLES FROM dbps LIKE 'change\\_log%'");
+  const triggers = await server.query(
+    "SELECT trigger_name FROM information_schema.triggers WHERE trigger_name LIKE 'dbps%'",
+  );
   await source?.control.remove(OWNER);
   await source?.pool.close();
   await source?.sql.drop();
-  expect(left).toEqual([]);
+  expect([...left, ...triggers]).toEqual([]);
 });
 
 /** Everything up to the next marker row. */

@@ -1,4 +1,5 @@
 /** What a runner needs, without a configuration file and without a test framework: child processes use it too. */
+import type { CaptureMethod } from '../../src/engines/engine.js';
 import { loadEngine } from '../../src/engines/registry.js';
 import { CATALOGUE } from '../../src/migration/catalogue.js';
 import type { MoveSettings } from '../../src/migration/move-context.js';
@@ -26,12 +27,13 @@ export function moveEnvironment(given: {
   service: ConnectionTarget;
   plan: Plan;
   store: StateStore;
+  capture?: CaptureMethod;
 }): MoveEnvironment {
   return {
     plan: given.plan,
     store: given.store,
-    legacy: opener(given.legacy),
-    target: () => opener(given.service),
+    legacy: opener(given.legacy, given.capture),
+    target: () => opener(given.service, given.capture),
     maps: (service) => relationMaps(given.plan, service),
     replan: async () => Promise.reject(new Error('this test plans no second time')),
     catalogue: CATALOGUE,
@@ -49,8 +51,8 @@ export function moveEnvironment(given: {
   };
 }
 
-function opener(target: ConnectionTarget): DatabaseOpener {
-  const options = { applicationName: 'dbps test' };
+function opener(target: ConnectionTarget, capture: CaptureMethod = 'log'): DatabaseOpener {
+  const options = { applicationName: 'dbps test', capture };
   return {
     exists: async () => (await loadEngine(target.engine)).databaseExists(target, options),
     createIfMissing: async () => (await loadEngine(target.engine)).createDatabaseIfMissing(target, options),

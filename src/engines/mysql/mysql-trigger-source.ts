@@ -193,11 +193,7 @@ export class MysqlTriggerSource extends MysqlTriggerObserver implements ChangeSo
     const table = `dbps.${log}`;
     await this.pool.ownedTransaction(owner, async () => undefined);
     // What an earlier try has left: nothing was copied yet.
-    await this.#drop(
-      maps.flatMap((map, i) => triggersOf(table, map, i)),
-      table,
-      signal,
-    );
+    await this.#drop(log, signal);
     await this.pool.query(createChangeLogSql(table));
     const definitions = maps.flatMap((map, i) => triggersOf(table, map, i));
     // Each waits for the transactions that have written to its relation: what they wrote is committed, and copied.
@@ -257,12 +253,17 @@ export class MysqlTriggerSource extends MysqlTriggerObserver implements ChangeSo
   }
 
   async teardown(stream: StreamIdentity, owner: Ownership): Promise<void> {
-    const row = await this.registry.read(stream);
-    if (row === null) return;
+    const log = changeLogName(stream, this.target.database);
+    // Without its row it is what a preparation has left that was not finished.
+    const left = await this.pool.query(
+      "SELECT 1 FROM information_schema.tables WHERE table_schema = 'dbps' AND table_name = ?",
+      [log],
+    );
+    if (left.length === 0 && (await this.registry.read(stream)) === null) return;
     const lock = await takeStreamLock(this.target, this.#applicationName, stream);
     try {
       await this.pool.ownedTransaction(owner, async () => undefined);
-      await this.#drop(row.triggers, `dbps.${changeLogName(stream, this.target.database)}`);
+      await this.#drop(log);
       await this.registry.remove(stream, owner);
     } finally {
       await lock.release();
@@ -327,17 +328,19 @@ export class MysqlTriggerSource extends MysqlTriggerObserver implements ChangeSo
     });
   }
 
-  async #drop(
-    triggers: readonly { readonly schema: string; readonly name: string }[],
-    table: string,
-    signal?: AbortSignal,
-  ): Promise<void> {
-    for (const { schema, name } of triggers)
+  /** Triggers that write into the log, wherever they are, then the log. */
+  async #drop(log: string, signal?: AbortSignal): Promise<void> {
+    const triggers = await this.pool.query(
+      `SELECT trigger_schema, trigger_name FROM information_schema.triggers
+        WHERE trigger_name LIKE 'dbps\\_capture\\_%' AND LOCATE(?, action_statement) > 0`,
+      [`dbps.${log} `],
+    );
+    for (const { trigger_schema: schema, trigger_name: name } of triggers)
       await this.#patiently(
-        `DROP TRIGGER IF EXISTS ${quoteIdentifier(schema)}.${quoteIdentifier(name)}`,
+        `DROP TRIGGER IF EXISTS ${quoteIdentifier(schema ?? '')}.${quoteIdentifier(name ?? '')}`,
         signal,
       );
-    await this.#patiently(`DROP TABLE IF EXISTS ${table}`, signal);
+    await this.#patiently(`DROP TABLE IF EXISTS dbps.${log}`, signal);
   }
 
   /** At a time when nobody can be kept from inserting: record locks only. */

@@ -16,6 +16,7 @@ import { PostgresReferenceProbe } from './postgres-reference-probe.js';
 import { PostgresRetirement } from './postgres-retirement.js';
 import { PostgresSinkFactory } from './postgres-sink.js';
 import { PostgresSnapshot } from './postgres-snapshot.js';
+import { PostgresTriggerObserver, PostgresTriggerSource } from './postgres-trigger-source.js';
 import { PostgresTraceReader, PostgresTraceRemover } from './postgres-traces.js';
 import { PostgresWorkload } from './postgres-workload.js';
 import { postgresStatementReader } from './postgres-statement-reader.js';
@@ -25,7 +26,7 @@ export const CAPABILITIES: Capabilities = {
   fenceKind: 'lock',
   sharedSnapshots: true,
   logCapture: true,
-  triggerCapture: false,
+  triggerCapture: true,
   schemasAreDatabases: false,
 };
 
@@ -44,7 +45,11 @@ export const postgresEngine: Engine = {
 /** Roles for a process that may write. */
 export async function openRoles(target: ConnectionTarget, options: OpenOptions): Promise<Database> {
   const pool = await SessionPool.open(target, options);
-  const snapshot = new PostgresSnapshot(target, options);
+  const changes =
+    options.capture === 'trigger'
+      ? new PostgresTriggerSource(pool, target, options.applicationName)
+      : new PostgresChangeSource(pool, target, options.applicationName);
+  const snapshot = new PostgresSnapshot(target, options, options.capture === 'trigger' ? changes : undefined);
   const checksum = new PostgresChecksum(target, options);
   return {
     engine: 'postgres',
@@ -55,7 +60,7 @@ export async function openRoles(target: ConnectionTarget, options: OpenOptions):
     preflight: new PostgresPreflight(pool, target),
     control: new PostgresControl(pool),
     ddlRunner: new PostgresDdlRunner(pool),
-    changes: new PostgresChangeSource(pool, target, options.applicationName),
+    changes,
     sink: new PostgresSinkFactory(pool, target, options),
     snapshot,
     traces: new PostgresTraceRemover(pool),
@@ -94,7 +99,10 @@ async function openReadOnly(target: ConnectionTarget, options: OpenOptions): Pro
       readKeySets: (service, direction) => control.readKeySets(service, direction),
       readChangedKeys: (stream, map, limit) => control.readChangedKeys(stream, map, limit),
     },
-    changes: new PostgresCaptureObserver(pool, target),
+    changes:
+      options.capture === 'trigger'
+        ? new PostgresTriggerObserver(pool, target)
+        : new PostgresCaptureObserver(pool, target),
     traces: new PostgresTraceReader(pool),
     workload: new PostgresWorkload(pool),
     references: new PostgresReferenceProbe(pool),

@@ -40,9 +40,10 @@ SELECT n.nspname AS schema, c.relname AS relation, t.tgname AS name, t.tgenabled
   JOIN pg_class c ON c.oid = t.tgrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE t.tgrelid = ANY ($1::oid[]) AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgname <> ALL ($2::text[])
+   AND t.tgname NOT LIKE 'dbps\\_capture\\_%'
  ORDER BY c.oid, t.tgname`;
 
-/** What would fire for the applier: everything enabled, or as a replica only what asks for it (REPLICA, ALWAYS). */
+/** What would fire for the applier (dbps's own capture by triggers passes its sessions over by itself): everything enabled, or as a replica only what asks for it (REPLICA, ALWAYS). */
 export async function readFiringTriggers(
   client: Queryable,
   tree: readonly FencedRelation[],

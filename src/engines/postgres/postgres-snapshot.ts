@@ -8,7 +8,16 @@ import type pg from 'pg';
 import type { ConnectionTarget } from '../../model/connection-target.js';
 import { DatabaseError } from '../../model/errors.js';
 import type { RelationId } from '../../model/relation-id.js';
-import type { Chunk, ChunkFormat, ChunkReader, Key, OpenOptions, RelationMap, Snapshot } from '../engine.js';
+import type {
+  CaptureObserver,
+  Chunk,
+  ChunkFormat,
+  ChunkReader,
+  Key,
+  OpenOptions,
+  RelationMap,
+  Snapshot,
+} from '../engine.js';
 import { columnsOn, keyOn } from '../relation-sides.js';
 import { isBinarySafe } from './postgres-binary-safety.js';
 import { BULK_SETTINGS, CopySessions } from './postgres-copy-sessions.js';
@@ -22,7 +31,15 @@ export class PostgresSnapshot implements Snapshot {
   readonly formats: readonly ChunkFormat[] = ['postgres-binary', 'postgres-text', 'rows'];
   readonly #sessions: CopySessions;
 
-  constructor(target: ConnectionTarget, options: OpenOptions) {
+  readonly #observer: Pick<CaptureObserver, 'currentPosition'> | undefined;
+
+  /** @param observer whose positions the chunks' are; undefined: the log's. */
+  constructor(
+    target: ConnectionTarget,
+    options: OpenOptions,
+    observer?: Pick<CaptureObserver, 'currentPosition'>,
+  ) {
+    this.#observer = observer;
     this.#sessions = new CopySessions(target, { ...options, settings: BULK_SETTINGS, readOnly: true });
   }
 
@@ -106,7 +123,7 @@ export class PostgresSnapshot implements Snapshot {
           ? `${quoteRelation(map.source)} (${columns})`
           : `(SELECT ${columns} FROM ${fromClause(map.source, kind)} WHERE ${condition})`;
       const copy = client.query(new CopyOut(`COPY ${what} TO STDOUT (FORMAT ${formatName(format)})`));
-      return new CopyReader(format, copy, client, this.#sessions, signal);
+      return new CopyReader(format, copy, client, this.#sessions, this.#observer, signal);
     } catch (error) {
       this.#sessions.destroy(client);
       throw error;
@@ -125,6 +142,7 @@ class CopyReader implements ChunkReader {
     readonly copy: CopyOut,
     readonly client: pg.Client,
     readonly sessions: CopySessions,
+    readonly observer: Pick<CaptureObserver, 'currentPosition'> | undefined,
     readonly signal?: AbortSignal,
   ) {
     this.data = format === 'rows' ? readTextRows(copy) : copy;
@@ -140,7 +158,10 @@ class CopyReader implements ChunkReader {
     try {
       const rows = await this.copy.done;
       // The insert position, not the flushed one: rows of an asynchronous commit are visible before the log reaches the disk.
-      const position = await one(this.client, 'SELECT pg_current_wal_insert_lsn()::text AS value');
+      const position =
+        this.observer === undefined
+          ? await one(this.client, 'SELECT pg_current_wal_insert_lsn()::text AS value')
+          : await this.observer.currentPosition();
       this.#end((client) => this.sessions.release(client));
       return { position, rows };
     } catch (error) {

@@ -30,9 +30,12 @@ import {
 import { BEFORE_ALL, formatSnapshotPosition, isSnapshotReached } from './postgres-trigger-position.js';
 import { PostgresTriggerStream } from './postgres-trigger-stream.js';
 
-/** Definitions queue writers behind them: short waits, many tries. */
-const LOCK_TIMEOUT = '2s';
-const LOCK_TRIES = 30;
+/**
+ * Definitions queue writers behind them: short waits, many tries. Less than deadlock_timeout (a partitioned relation locks its leaves one by
+ * one), so that it is always this one that gives up, never the application (H14).
+ */
+const STATEMENT_TIMEOUT = '700ms';
+const LOCK_TRIES = 100;
 const PURGE_ROWS = 5_000;
 
 /** What the log table's comment says: whose it is, and what its relations and triggers were. */
@@ -160,25 +163,33 @@ export class PostgresTriggerSource extends PostgresTriggerObserver implements Ch
         });
     }
     const mark = { dbps: 1, nonce: randomBytes(8).toString('hex') } as const;
-    // One transaction: it waits for those that have written to the relations, so what they wrote is there for the copy to see.
-    const made = await this.#patiently(owner, signal, async (client) => {
+    // What an earlier try has left: nothing was copied yet.
+    await this.teardown(stream, owner);
+    await this.#patiently(owner, signal, async (client) => {
       for (const sql of createLogSql(stream, maps)) await client.query(sql);
-      const relations: Record<string, CaptureMark['relations'][string]> = {};
-      for (const [index, map] of maps.entries()) {
+    });
+    const relations: Record<string, CaptureMark['relations'][string]> = {};
+    // Each waits for the transactions that have written to its relation: what they wrote is there for the copy to see.
+    for (const [index, map] of maps.entries()) {
+      const trigger = await this.#patiently(owner, signal, async (client) => {
+        await client.query(`LOCK TABLE ${quoteRelation(map.source)} IN SHARE ROW EXCLUSIVE MODE`);
         await client.query(rowTriggerSql(stream, map.source, index));
+        for (const row of tree)
+          if (row.map === map) await client.query(truncateTriggerSql(stream, row.id, index));
         const { rows } = await client.query<{ oid: string }>(
           'SELECT oid FROM pg_trigger WHERE tgname = $1 AND tgrelid = $2::regclass',
           [triggerName(stream, 'row'), quoteRelation(map.source)],
         );
-        const columns = tree.find((row) => row.id === map.source)?.columns ?? new Map<string, number>();
-        relations[map.source] = { columns: Object.fromEntries(columns), trigger: rows[0]?.oid ?? '' };
-      }
-      for (const row of tree) await client.query(truncateTriggerSql(stream, row.id, maps.indexOf(row.map)));
-      const whole: CaptureMark = { ...mark, relations };
+        return rows[0]?.oid ?? '';
+      });
+      const columns = tree.find((row) => row.id === map.source)?.columns ?? new Map<string, number>();
+      relations[map.source] = { columns: Object.fromEntries(columns), trigger };
+    }
+    const made: CaptureMark = { ...mark, relations };
+    await this.#patiently(owner, signal, async (client) => {
       await client.query(
-        `COMMENT ON TABLE dbps.${changeLogName(stream)} IS ${quoteLiteral(JSON.stringify(whole))}`,
+        `COMMENT ON TABLE dbps.${changeLogName(stream)} IS ${quoteLiteral(JSON.stringify(made))}`,
       );
-      return whole;
     });
     return { start: START, created: true, identity: await this.identity(made) };
   }
@@ -219,23 +230,41 @@ export class PostgresTriggerSource extends PostgresTriggerObserver implements Ch
   }
 
   async teardown(stream: StreamIdentity, owner: Ownership): Promise<void> {
-    if ((await this.readMark(stream)) === null) return;
+    // Without its mark it is what a preparation has left that was not finished.
+    const [found] = await this.pool.query<{ log: string | null }>(
+      `SELECT to_regclass(${quoteLiteral(`dbps.${changeLogName(stream)}`)}) AS log`,
+    );
+    if (found?.log == null) return;
     const session = await this.#takeLock(stream);
     try {
-      const log = changeLogName(stream);
-      await this.#patiently(owner, undefined, async (client) => {
-        // With their triggers, wherever those are by now.
-        const { rows } = await client.query<{ name: string }>(
-          "SELECT proname AS name FROM pg_proc WHERE pronamespace = 'dbps'::regnamespace AND starts_with(proname, $1)",
-          [`${log}_`],
-        );
-        for (const { name } of rows)
-          await client.query(`DROP FUNCTION dbps.${quoteIdentifier(name)}() CASCADE`);
-        await client.query(`DROP TABLE dbps.${log}`);
-      });
+      await this.#remove(stream, owner);
     } finally {
       await session.end().catch(() => undefined);
     }
+  }
+
+  /** Relation by relation: a definition that held one and waited for the next could deadlock with a writer. */
+  async #remove(stream: StreamIdentity, owner: Ownership): Promise<void> {
+    const log = changeLogName(stream);
+    const triggers = await this.pool.query<{ schema: string; relation: string; name: string }>(
+      `SELECT n.nspname AS schema, c.relname AS relation, t.tgname AS name
+         FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE t.tgname = ANY ($1) AND t.tgparentid = 0`,
+      [[triggerName(stream, 'row'), triggerName(stream, 'truncate')]],
+    );
+    for (const { schema, relation, name } of triggers)
+      await this.#patiently(owner, undefined, async (client) => {
+        const on = `${quoteIdentifier(schema)}.${quoteIdentifier(relation)}`;
+        await client.query(`DROP TRIGGER IF EXISTS ${quoteIdentifier(name)} ON ${on}`);
+      });
+    await this.#patiently(owner, undefined, async (client) => {
+      const { rows } = await client.query<{ name: string }>(
+        "SELECT proname AS name FROM pg_proc WHERE pronamespace = 'dbps'::regnamespace AND starts_with(proname, $1)",
+        [`${log}_`],
+      );
+      for (const { name } of rows) await client.query(`DROP FUNCTION dbps.${quoteIdentifier(name)}()`);
+      await client.query(`DROP TABLE IF EXISTS dbps.${log}`);
+    });
   }
 
   async #assertIntact(
@@ -273,10 +302,10 @@ export class PostgresTriggerSource extends PostgresTriggerObserver implements Ch
       (await this.readTriggers(stream, 'truncate')).map(({ relation }) => Number(relation)),
     );
     const bare = tree.filter((row) => !covered.has(row.oid));
-    if (bare.length === 0) return;
-    await this.#patiently(owner, undefined, async (client) => {
-      for (const row of bare) await client.query(truncateTriggerSql(stream, row.id, maps.indexOf(row.map)));
-    });
+    for (const row of bare)
+      await this.#patiently(owner, undefined, async (client) => {
+        await client.query(truncateTriggerSql(stream, row.id, maps.indexOf(row.map)));
+      });
   }
 
   async #patiently<T>(
@@ -288,11 +317,11 @@ export class PostgresTriggerSource extends PostgresTriggerObserver implements Ch
       signal?.throwIfAborted();
       try {
         return await this.pool.ownedTransaction(owner, async (client) => {
-          await client.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`);
+          await client.query(`SET LOCAL statement_timeout = '${STATEMENT_TIMEOUT}'`);
           return work(client);
         });
       } catch (error) {
-        const isBusy = ['55P03', '40P01'].includes(sqlState(error) ?? '');
+        const isBusy = ['57014', '55P03', '40P01'].includes(sqlState(error) ?? '');
         if (!isBusy || tries === LOCK_TRIES) throw error;
       }
       await sleep(200, undefined, { signal });
