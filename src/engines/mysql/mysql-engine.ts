@@ -17,6 +17,7 @@ import { MysqlRetirement } from './mysql-retirement.js';
 import { MysqlSinkFactory } from './mysql-sink.js';
 import { MysqlSnapshot } from './mysql-snapshot.js';
 import { mysqlStatementReader } from './mysql-statement-reader.js';
+import { MysqlTriggerObserver, MysqlTriggerSource } from './mysql-trigger-source.js';
 import { MysqlTraceReader, MysqlTraceRemover } from './mysql-traces.js';
 import { MysqlWorkload } from './mysql-workload.js';
 
@@ -25,7 +26,7 @@ export const CAPABILITIES: Capabilities = {
   fenceKind: 'control-row',
   sharedSnapshots: false,
   logCapture: true,
-  triggerCapture: false,
+  triggerCapture: true,
   schemasAreDatabases: true,
 };
 
@@ -44,7 +45,10 @@ export const mysqlEngine: Engine = {
 /** Roles for a process that may write. */
 export async function openRoles(target: ConnectionTarget, options: OpenOptions): Promise<Database> {
   const pool = await MysqlPool.open(target, options);
-  const changes = new MysqlChangeSource(pool, target, options.applicationName);
+  const changes =
+    options.capture === 'trigger'
+      ? new MysqlTriggerSource(pool, target, options.applicationName)
+      : new MysqlChangeSource(pool, target, options.applicationName);
   const snapshot = new MysqlSnapshot(target, options, changes);
   const checksum = new MysqlChecksum(target, options);
   return {
@@ -96,7 +100,10 @@ async function openReadOnly(target: ConnectionTarget, options: OpenOptions): Pro
       readKeySets: (service, direction) => control.readKeySets(service, direction),
       readChangedKeys: (stream, map, limit) => control.readChangedKeys(stream, map, limit),
     },
-    changes: new MysqlCaptureObserver(pool, target),
+    changes:
+      options.capture === 'trigger'
+        ? new MysqlTriggerObserver(pool, target)
+        : new MysqlCaptureObserver(pool, target),
     traces: new MysqlTraceReader(pool),
     fence: new MysqlFenceObserver(pool),
     workload: new MysqlWorkload(pool),
