@@ -193,3 +193,15 @@ test('a stronger reference of the same child takes weight from the others', () =
     'another reference of the child is stronger',
   );
 });
+
+test('a column that bears the name of what it refers to is no audit column', () => {
+  const shape = (parent: string) => {
+    const relations = ['books: id, author_id! -> ' + parent, `${parent}: id, name`].map((line) =>
+      relation(line),
+    );
+    return collectEvidence(schemaOf(relations), { configured: [], workload: [], hitRates: new Map() })
+      .references[0];
+  };
+  expect(shape('authors')?.traits.isAudit).toBe(false);
+  expect(shape('users')?.traits.isAudit).toBe(true);
+});

@@ -80,7 +80,10 @@ describe('a service that writes none of its own relations (BND112)', () => {
 
 test('everything crosses through one hub (BND113); shared out it does not', () => {
   const children = Array.from({ length: 8 }, (_, at) => `t${at}`);
-  const services = Object.fromEntries([['hub', ['users']], ...children.map((name) => [`s_${name}`, [name]])]);
+  const services: Readonly<Record<string, readonly string[]>> = {
+    hub: ['users'],
+    ...Object.fromEntries(children.map((name) => [`s_${name}`, [name]])),
+  };
   const towards = (parent: (at: number) => string) =>
     judge(
       ['users: id', ...children.map((name, at) => `${name}: id, k! -> ${parent(at)}`)],
