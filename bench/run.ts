@@ -1,4 +1,4 @@
-/** `npm run bench -- copy|copy-mysql|verify|cutover|apply [--scale 0.25] [--rounds 3] [--chunk-rows 50000]`: one JSON line a measure on stdout. */
+/** `npm run bench -- copy|copy-mysql|verify|verify-mysql|cutover|apply [--scale 0.25] [--rounds 3] [--chunk-rows 50000]`: one JSON line a measure on stdout. */
 import { parseArgs } from 'node:util';
 
 const { values, positionals } = parseArgs({
@@ -31,6 +31,7 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
       clients: Number(values.clients),
     }),
   verify: async () => (await import('./verify.js')).benchVerify(options),
+  'verify-mysql': async () => (await import('./verify-mysql.js')).benchVerifyMysql(options),
 };
 
 const chosen = positionals.length === 0 ? Object.keys(BENCHES) : positionals;

@@ -13,7 +13,7 @@ export interface DescribedColumn extends DescribedType {
 }
 
 const SQL = `
-  SELECT column_name, column_type, character_set_name, character_octet_length, collation_name, extra
+  SELECT column_name, column_type, character_set_name, character_octet_length, collation_name, extra, is_nullable
     FROM information_schema.columns WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position`;
 
 export async function describeColumns(
@@ -22,13 +22,14 @@ export async function describeColumns(
 ): Promise<readonly DescribedColumn[]> {
   const { schema, name } = parseRelationId(relation);
   const rows = await session.rows(SQL, [schema, name]);
-  return rows.map(([column, columnType, characterSet, octets, collation, extra]) => {
+  return rows.map(([column, columnType, characterSet, octets, collation, extra, nullable]) => {
     const type = normaliseType(columnType ?? '');
     return {
       name: column ?? '',
       type,
       characterSet: characterSet ?? null,
       octets: octets === null || octets === undefined ? null : Number(octets),
+      isNullable: nullable !== 'NO',
       isGenerated: /\b(VIRTUAL|STORED|PERSISTENT) GENERATED\b/i.test(extra ?? ''),
       order: orderOf(type, collation ?? null, session.flavor.product),
     };
