@@ -1,6 +1,7 @@
 /** bin/dbps.js in a terminal of its own (a pseudo-terminal by util-linux's `script`), driven as a person does: wait for words, type keys. */
 import { spawn } from 'node:child_process';
 import path from 'node:path';
+import { onTestFinished } from 'vitest';
 import { debianProgram } from './debian-program.js';
 
 const BIN = path.resolve(import.meta.dirname, '../../bin/dbps.js');
@@ -43,6 +44,10 @@ export function openTerminal(
       stdio: ['pipe', 'pipe', 'inherit'],
     },
   );
+  // A test that fails half way leaves nobody at a question.
+  onTestFinished(() => {
+    if (child.exitCode === null) child.kill('SIGTERM');
+  });
   let output = '';
   let since = 0;
   const listeners = new Set<() => void>();
