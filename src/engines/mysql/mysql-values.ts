@@ -15,11 +15,9 @@
  * | JSON | as the server prints it (MariaDB: the text as stored) |
  * | UUID, INET4, INET6 | as the server prints them |
  *
- * The binary log's library decodes most of this; where it loses something it must be asked for the raw value instead (`fromLog`): geometry
- * (SRID and kind), JSON (decimals, order of keys), ENUM and SET whose labels hold commas or quotes (`typeLabels`).
+ * Rows of the binary log are read to the same text: mysql-row-image.ts.
  */
 import { InternalError } from '../../model/errors.js';
-import { jsonText } from './mysql-json.js';
 
 export type MysqlValueKind =
   | 'integer'
@@ -267,64 +265,4 @@ function textLiteral(text: string): string {
   return /[\\\0]/.test(text)
     ? `_utf8mb4 x'${Buffer.from(text, 'utf8').toString('hex')}'`
     : `'${text.replaceAll("'", "''")}'`;
-}
-
-// ---------------------------------------------------------------- the binary log
-
-/**
- * Canonical text of what the binary log's library decoded, with date strings and in UTC. Wanted raw, as a Buffer: geometry, and JSON of
- * MySQL (its binary form). SQL NULL is null.
- * @throws InternalError for a value that the library has already lost something of.
- */
-export function fromLog(type: string): (value: unknown) => string | null {
-  const convert = converter(type, mysqlType(type));
-  return (value) => (value === null ? null : convert(value));
-}
-
-function converter(type: string, { kind, word, length }: MysqlType): (value: unknown) => string {
-  const unexpected = (value: unknown): never => {
-    throw new InternalError({
-      code: 'DBPS_E901',
-      message: `the binary log's reader gave ${Buffer.isBuffer(value) ? 'bytes' : typeof value} for a column of type ${type}`,
-    });
-  };
-  const hex = (value: unknown): string =>
-    Buffer.isBuffer(value) ? `\\x${value.toString('hex')}` : unexpected(value);
-  switch (kind) {
-    case 'integer':
-      return (value) =>
-        typeof value === 'number' || typeof value === 'string' ? String(value) : unexpected(value);
-    case 'float':
-    case 'double':
-      return (value) => (typeof value === 'number' ? numberText(value) : unexpected(value));
-    case 'bit':
-      return (value) =>
-        Buffer.isBuffer(value)
-          ? BigInt(`0x${value.toString('hex')}`)
-              .toString(2)
-              .padStart(length ?? 1, '0')
-          : unexpected(value);
-    case 'binary': {
-      if (word !== 'binary') return hex;
-      // The log leaves trailing zeros of BINARY(n) out.
-      const digits = 2 + 2 * (length ?? 1);
-      return (value) => hex(value).padEnd(digits, '0');
-    }
-    case 'geometry':
-      return hex;
-    case 'year':
-      // The library adds 1900 to the year zero as well; 1900 itself is no YEAR.
-      return (value) => (Number(value) === 1900 ? '0000' : String(value).padStart(4, '0'));
-    case 'json':
-      return (value) => (Buffer.isBuffer(value) ? jsonText(value) : unexpected(value));
-    case 'enum':
-      // Number 0, the error value, has no label.
-      return (value) => (value === undefined ? '' : typeof value === 'string' ? value : unexpected(value));
-    case 'decimal':
-    case 'text':
-    case 'temporal':
-    case 'set':
-    case 'plain':
-      return (value) => (typeof value === 'string' ? value : unexpected(value));
-  }
 }

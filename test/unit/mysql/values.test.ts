@@ -2,7 +2,6 @@ import { expect, test } from 'vitest';
 import { doubleText, jsonText } from '../../../src/engines/mysql/mysql-json.js';
 import {
   fromBytes,
-  fromLog,
   fromServer,
   literal,
   mysqlType,
@@ -67,34 +66,6 @@ test('what a query needs to read and to write canonical text', () => {
   expect(toBytes('bit(9)')?.('000000001')).toEqual(Buffer.from([0, 1]));
   expect(toBytes('geometry')?.('\\x00ff')).toEqual(Buffer.from([0, 255]));
   expect(toBytes('text')).toBeNull();
-});
-
-test('values as the log’s library gives them', () => {
-  const cases: readonly (readonly [string, unknown, string | null])[] = [
-    ['bigint', '-9223372036854775808', '-9223372036854775808'],
-    ['int', -5, '-5'],
-    ['float', Math.fround(0.1), '0.10000000149011612'],
-    ['double', -0, '0'],
-    ['bit(9)', Buffer.from([1, 0x55]), '101010101'],
-    ['bit(64)', Buffer.from('ffffffffffffffff', 'hex'), '1'.repeat(64)],
-    ['binary(4)', Buffer.from([1]), '\\x01000000'],
-    ['varbinary(4)', Buffer.from([1, 0]), '\\x0100'],
-    ['blob', Buffer.alloc(0), '\\x'],
-    ['year', 1900, '0000'],
-    ['year', 2024, '2024'],
-    ["enum('a')", undefined, ''],
-    ["enum('a')", 'a', 'a'],
-    ["enum('a')", null, null],
-    ['text', 'žluť 😀\0', 'žluť 😀\0'],
-    ['datetime(3)', '0000-00-00 00:00:00.000', '0000-00-00 00:00:00.000'],
-  ];
-  for (const [type, value, text] of cases) expect([type, fromLog(type)(value)]).toEqual([type, text]);
-});
-
-test('what the library has lost something of is refused', () => {
-  expect(() => fromLog('point')({ x: 1, y: 2 })).toThrow(/object for a column of type point/);
-  expect(() => fromLog('json')('{}')).toThrow(/string for a column of type json/);
-  expect(() => fromLog('varchar(3)')(Buffer.from('é', 'latin1'))).toThrow(/bytes/);
 });
 
 test('doubles are printed as the server prints them', () => {
