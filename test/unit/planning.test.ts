@@ -9,6 +9,7 @@ import type { Boundaries } from '../../src/planning/boundaries.js';
 import { makePlan } from '../../src/planning/make-plan.js';
 import { comparePlans, withoutOwnChanges } from '../../src/planning/plan-diff.js';
 import { relationMaps } from '../../src/planning/relation-maps.js';
+import { relation, schemaOf } from '../support/schema.js';
 
 const SHOP = `
 CREATE TYPE status AS ENUM ('new', 'done');
@@ -172,6 +173,23 @@ describe('objects that are no tables', () => {
       remedy: expect.stringContaining('ALTER TABLE public.loose ADD PRIMARY KEY') as string,
     });
   });
+});
+
+test('an inheritance child without a key is told the columns of its nearest parent’s', () => {
+  const parent = relation('payments: id, at!');
+  const middle = { ...relation('payments_2007: id, at!'), keys: [], inherits: [parent.id] };
+  const child = { ...relation('payments_2007_01: id, at!'), keys: [], inherits: [middle.id] };
+  const schema = schemaOf([parent, middle, child]);
+  const services = { pay: ['payments', 'payments_2007', 'payments_2007_01'] };
+  const plan = makePlan(schema, split(services), '2026-01-01T00:00:00.000Z');
+  expect(
+    plan.findings
+      .filter(({ code, subject }) => code === 'RPL201' && subject !== parent.id)
+      .map(({ subject, remedy }) => [subject, remedy]),
+  ).toEqual([
+    ['public.payments_2007', 'ALTER TABLE public.payments_2007 ADD PRIMARY KEY (id);'],
+    ['public.payments_2007_01', 'ALTER TABLE public.payments_2007_01 ADD PRIMARY KEY (id);'],
+  ]);
 });
 
 describe('references and order', () => {

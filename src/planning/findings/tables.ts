@@ -7,7 +7,10 @@ import type { Assignment } from '../assignment.js';
 import { finding, listed } from './finding.js';
 
 /** Why a row of this relation cannot be told from another, and the shortest way out; null when it can. */
-function keyProblem(relation: Relation): { readonly message: string; readonly remedy: string } | null {
+function keyProblem(
+  relation: Relation,
+  byId: ReadonlyMap<string, Relation>,
+): { readonly message: string; readonly remedy: string } | null {
   if (keyIndex(relation) !== undefined) return null;
   const [candidate] = candidateKeys(relation);
   const table = relation.id;
@@ -27,12 +30,26 @@ function keyProblem(relation: Relation): { readonly message: string; readonly re
   if (relation.inherits.length > 0)
     return {
       message: `keys are not inherited: ${table} has none, though ${listed(relation.inherits)} may`,
-      remedy: `ALTER TABLE ${table} ADD PRIMARY KEY (…);`,
+      // What identifies a row of the parent is the likeliest to identify one here: the server says so if two rows share it.
+      remedy: `ALTER TABLE ${table} ADD PRIMARY KEY (${inheritedKey(relation, byId)?.join(', ') ?? '…'});`,
     };
   return {
     message: 'has no primary key and no unique index on NOT NULL columns',
     remedy: `ALTER TABLE ${table} ADD PRIMARY KEY (…); or leave it out with source.exclude`,
   };
+}
+
+/** Columns of the nearest parent's key; undefined where none has one. */
+function inheritedKey(
+  relation: Relation,
+  byId: ReadonlyMap<string, Relation>,
+): readonly string[] | undefined {
+  for (const parent of relation.inherits.flatMap((id) => byId.get(id) ?? [])) {
+    const key = parent.keys.find(({ kind }) => kind === 'primary') ?? parent.keys[0];
+    const columns = key?.columns ?? inheritedKey(parent, byId);
+    if (columns !== undefined) return columns;
+  }
+  return undefined;
 }
 
 export function tableFindings(schema: DatabaseSchema, assignment: Assignment): readonly Finding[] {
@@ -43,12 +60,12 @@ export function tableFindings(schema: DatabaseSchema, assignment: Assignment): r
     if (service === undefined || relation.kind === 'foreign-table') continue;
     const about = { subject: relation.id, relation: relation.id, service };
     // Partitions have the key of their root; each needs its own replica identity, which follows from it unless changed.
-    const problem = keyProblem(relation);
+    const problem = keyProblem(relation, byId);
     const root = byId.get(relation.partitionOf?.parent ?? '');
     const isSaidByRoot =
       root !== undefined &&
       // A dump does not always show a partition's own part of its root's key.
-      (schema.origin === 'dump' || keyProblem(root) !== null);
+      (schema.origin === 'dump' || keyProblem(root, byId) !== null);
     if (problem !== null && !isSaidByRoot) found.push(finding('RPL201', { ...about, ...problem }));
     if (relation.persistence === 'unlogged')
       found.push(
