@@ -27,12 +27,16 @@ export async function planCuts(
   const from = `${quoteRelation(relation)}${await keyIndexHint(session, relation, key)}`;
   const estimated = await estimate(session, from, 'true');
   const [only] = key;
+  const isSmall = estimated <= rowsPerChunk;
+  // MySQL bounds every estimate by the table's statistics: where those are too old to be true, the index is walked.
+  const isUnknown = isSmall && !(await holdsAtMost(session, from, 2 * rowsPerChunk));
+  const isHalved =
+    !isUnknown && key.length === 1 && only !== undefined && mysqlType(only.type).kind === 'integer';
   const cuts =
-    estimated <= rowsPerChunk && (await holdsAtMost(session, from, 2 * rowsPerChunk))
+    isSmall && !isUnknown
       ? []
-      : key.length === 1 && only !== undefined && mysqlType(only.type).kind === 'integer'
-        ? await halve(session, from, only, rowsPerChunk, signal)
-        : await walk(session, from, key, rowsPerChunk, signal);
+      : ((isHalved ? await halve(session, from, only, rowsPerChunk, estimated, signal) : null) ??
+        (await walk(session, from, key, rowsPerChunk, signal)));
   const rows = cuts.length === 0 ? estimated : null;
   return [null, ...cuts].map((lower, index) => ({
     relation: map.source,
@@ -64,7 +68,10 @@ export async function keyIndexHint(
 }
 
 async function estimate(session: MysqlQueryable, from: string, condition: string): Promise<number> {
-  const [row] = await session.query({ sql: `EXPLAIN SELECT 1 FROM ${from} WHERE ${condition}` });
+  // MySQL 9 draws a tree unless it is told otherwise.
+  const [row] = await session.query({
+    sql: `EXPLAIN FORMAT=TRADITIONAL SELECT 1 FROM ${from} WHERE ${condition}`,
+  });
   // Without a row: an impossible range.
   return Number(row?.['rows'] ?? 0);
 }
@@ -75,13 +82,15 @@ async function holdsAtMost(session: MysqlQueryable, from: string, rows: number):
   return found.length === 0;
 }
 
+/** @returns null where the estimates cannot be trusted. */
 async function halve(
   session: MysqlQueryable,
   from: string,
   column: KeyColumn,
   rowsPerChunk: number,
+  estimated: number,
   signal?: AbortSignal,
-): Promise<readonly Cut[]> {
+): Promise<readonly Cut[] | null> {
   const name = quoteIdentifier(column.name);
   const [ends] = await session.query({
     sql: `SELECT MIN(${name}) AS low, MAX(${name}) AS high FROM ${from}`,
@@ -107,6 +116,8 @@ async function halve(
       open.push({ low: middle, high }, { low, high: middle });
     }
   }
+  // The parts do not make the whole: they are bounded by statistics that are not true.
+  if (pieces.reduce((sum, piece) => sum + piece.rows, 0) < estimated / 2) return null;
   const cuts: { bound: readonly string[]; before: number; after: number }[] = [];
   let held = 0;
   let before = 0;
