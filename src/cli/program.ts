@@ -88,6 +88,7 @@ const TOPICS: Readonly<Record<string, string>> = {
   DBPS_NO_INPUT, CI  never ask
   DBPS_LOCK_TIMEOUT  default of --lock-timeout
   NO_COLOR           no colour;  FORCE_COLOR: colour even into a file
+  GITHUB_STEP_SUMMARY  with --format github: the whole report as Markdown is appended there
   
 What dbps.yaml names as \${VAR} comes from the environment, or from .env beside it;
 the environment wins. --yes and --confirm have no variable, on purpose.

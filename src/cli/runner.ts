@@ -51,6 +51,9 @@ export interface Process {
   setExitCode(code: ExitCode): void;
 }
 
+/** A summary of more than a mebibyte is refused as a whole; a character takes up to three bytes. */
+const SUMMARY_CHARACTERS = 340_000;
+
 interface Destination {
   readonly format: Format;
   readonly file: string | null;
@@ -122,6 +125,7 @@ async function execute(
       const style = await styleFor(destination.file === null && terminal.stdoutColor);
       write(process, destination, await render(outcome, result, destination.format, style));
     }
+    if (destinations.some(({ format }) => format === 'github')) await summarise(process, outcome, result);
     if (partial === undefined) {
       process.setExitCode(outcome.isYes ? 0 : 1);
       return;
@@ -211,6 +215,15 @@ function readDestinations(
       hint: 'name a file for each: --format text --format sarif=out.sarif',
     });
   return destinations;
+}
+
+/** GitHub shows ten annotations of a kind in a step; the page of the run has room for all of it. */
+async function summarise(process: Process, outcome: Outcome, result: Envelope): Promise<void> {
+  const file = process.env['GITHUB_STEP_SUMMARY'] ?? '';
+  const markdown = outcome.renderers?.markdown;
+  if (file === '' || markdown === undefined) return;
+  const text = await markdown(result);
+  writing(file, () => fs.appendFileSync(file, `${text.slice(0, SUMMARY_CHARACTERS)}\n`));
 }
 
 function write(process: Process, destination: Destination, text: string): void {

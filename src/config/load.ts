@@ -43,8 +43,21 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
       hint: 'dbps init',
     });
   const { variables, envFile } = environmentFor(file, options);
-  const config = parseConfig(file, fs.readFileSync(file, 'utf8'), variables);
+  const config = parseConfig(file, readText(file), variables);
   return { config, filesRead: envFile === null ? [file] : [file, envFile] };
+}
+
+function readText(file: string): string {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new ConfigError({
+      code: 'DBPS_E202',
+      message: `cannot read ${file}: ${(cause as NodeJS.ErrnoException).code ?? 'error'}`,
+      hint: 'it must be a file that you may read',
+      cause,
+    });
+  }
 }
 
 /** The real environment wins over `.env`. */
@@ -89,7 +102,7 @@ export function parseConfig(
   if (!parsed.success)
     throwProblems(
       yaml,
-      parsed.error.issues.flatMap((issue) => problemsOf(yaml, issue)),
+      withoutEchoes(parsed.error.issues).flatMap((issue) => problemsOf(yaml, issue)),
     );
   return new Resolver(yaml, parsed.data as ConfigFile, environment).config();
 }
@@ -114,6 +127,24 @@ function setIn(root: unknown, at: YamlPath, value: string): void {
   node[at.at(-1) as string | number] = value;
 }
 
+/** Unknown keys first; a key that is missing because it was misspelt is told once, as the misspelling. */
+function withoutEchoes(issues: readonly z.core.$ZodIssue[]): readonly z.core.$ZodIssue[] {
+  const meant = new Set(
+    issues.flatMap((issue) => {
+      if (issue.code !== 'unrecognized_keys') return [];
+      const at = issue.path as (string | number)[];
+      return issue.keys.map((key) => [...at, didYouMean(key, knownKeys(at)) ?? ''].join('.'));
+    }),
+  );
+  const isUnknown = ({ code }: z.core.$ZodIssue) => (code === 'unrecognized_keys' ? 0 : 1);
+  return issues
+    .filter((issue) => !(isMissing(issue) && meant.has(issue.path.join('.'))))
+    .toSorted((a, b) => isUnknown(a) - isUnknown(b));
+}
+
+const isMissing = (issue: z.core.$ZodIssue) =>
+  issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
+
 function problemsOf(yaml: YamlFile, issue: z.core.$ZodIssue): Problem[] {
   const at = issue.path as (string | number)[];
   const where = at.join('.');
@@ -133,7 +164,10 @@ function problemsOf(yaml: YamlFile, issue: z.core.$ZodIssue): Problem[] {
       { message: `${where}: ${issue.issues[0]?.message ?? issue.message}`, location: yaml.locateKey(at) },
     ];
   return [
-    { message: where === '' ? issue.message : `${where}: ${issue.message}`, location: yaml.locate(at) },
+    {
+      message: where === '' ? issue.message : `${where}: ${isMissing(issue) ? 'is required' : issue.message}`,
+      location: yaml.locate(at),
+    },
   ];
 }
 

@@ -352,7 +352,8 @@ export class ServiceRunner {
         : parameters;
       const run = this.#run(leg, state, given, signal);
       results.push(leg.kind === 'carry-out' ? await carryOut(run) : await takeBack(run));
-      await this.rest();
+      if (leg.kind === 'take-back' || leg.transition.direction === 'back') await this.#restIfPossible();
+      else await this.rest();
     }
     return results;
   }

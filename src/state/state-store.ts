@@ -104,6 +104,8 @@ export interface ServiceProgress {
 export interface StreamProgress {
   readonly state: 'stopped' | 'running' | 'paused' | 'failed';
   readonly mode: 'spool' | 'apply' | 'watch' | null;
+  /** What was copied and what was streamed since are one state; absent while nothing has been told yet. */
+  readonly isConverged?: boolean;
   readonly received: string | null;
   readonly applied: string | null;
   readonly head: string | null;

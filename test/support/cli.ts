@@ -44,6 +44,9 @@ export interface Running {
   until(text: string): Promise<void>;
 }
 
+/** Only so that a test that waits for the wrong words says which. */
+const UNTIL_MS = 90_000;
+
 export function start(args: readonly string[], options: CliOptions = {}): Running {
   const said: { text: string; listeners: Set<() => void> } = { text: '', listeners: new Set() };
   const { child, result } = spawnCli(args, options, (text) => {
@@ -67,16 +70,17 @@ export function start(args: readonly string[], options: CliOptions = {}): Runnin
     ended,
     until: (text) =>
       new Promise((resolve, reject) => {
-        const look = () => {
+        const look = (): void => {
           if (!said.text.includes(text)) return;
           said.listeners.delete(look);
+          clearTimeout(limit);
           resolve();
         };
+        const giveUp = (what: string) => reject(new Error(`${what} before it said "${text}":\n${said.text}`));
+        const limit = setTimeout(() => giveUp(`${UNTIL_MS / 1000} s went by`), UNTIL_MS);
         said.listeners.add(look);
         look();
-        void result.then(({ code }) =>
-          reject(new Error(`ended with ${code} before it said "${text}":\n${said.text}`)),
-        );
+        void result.then(({ code }) => giveUp(`ended with ${code}`)).finally(() => clearTimeout(limit));
       }),
   };
 }

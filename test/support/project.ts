@@ -25,6 +25,8 @@ export interface Project<P extends Place = TestDatabase> {
   run(args: readonly string[], options?: CliOptions): Promise<CliResult>;
   /** A run that lasts. Whoever starts it ends it. */
   start(args: readonly string[], options?: CliOptions): Running;
+  /** A test that failed half way has not ended what it began. */
+  endAll(): Promise<void>;
   /** The envelope of a command, run with --json. */
   json(args: readonly string[], options?: CliOptions): Promise<Envelope>;
   writeConfig(text: string): void;
@@ -98,14 +100,22 @@ export function createProjectOn<P extends Place>(
     ].join('\n'),
   );
   let written = '';
+  const begun: Running[] = [];
   const begin = (args: readonly string[], more: CliOptions = {}): Running => {
     const running = start(args, { cwd: directory, ...more });
     const note = (text: string) => (written += text);
+    begun.push(running);
     running.child.stdout?.on('data', note);
     running.child.stderr?.on('data', note);
     return running;
   };
   const run = (args: readonly string[], more: CliOptions = {}): Promise<CliResult> => begin(args, more).ended;
+  const endAll = async () => {
+    for (const { child, ended } of begun.filter((running) => running.child.exitCode === null)) {
+      child.kill('SIGKILL');
+      await ended.catch(() => undefined);
+    }
+  };
   return {
     directory,
     legacy,
@@ -113,6 +123,7 @@ export function createProjectOn<P extends Place>(
     written: () => written,
     run,
     start: begin,
+    endAll,
     json: async (args, more) => {
       const result = await run([...args, '--json'], more);
       try {
@@ -125,6 +136,7 @@ export function createProjectOn<P extends Place>(
     },
     writeConfig,
     close: async () => {
+      await endAll();
       const kept = [legacy, ...Object.values(targets)];
       const leaks = [...secretsInFiles(directory), ...(await Promise.all(kept.map(secretsInTables))).flat()];
       fs.rmSync(directory, { recursive: true, force: true });

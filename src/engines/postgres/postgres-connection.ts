@@ -92,9 +92,18 @@ export async function openSession(target: ConnectionTarget, options: SessionOpti
 /** A few interchangeable sessions for short work. */
 export class SessionPool {
   readonly #pool: pg.Pool;
+  readonly #busy = new Set<pg.PoolClient>();
+  readonly #stopReading: (() => void) | null;
+  readonly #signal: AbortSignal | undefined;
 
-  private constructor(pool: pg.Pool) {
+  private constructor(pool: pg.Pool, target: ConnectionTarget, options: SessionOptions) {
     this.#pool = pool;
+    // Whoever writes ends at a point of his own choosing; a reader that the server keeps waiting is called off.
+    this.#signal = options.readOnly === true ? options.signal : undefined;
+    this.#stopReading =
+      this.#signal === undefined ? null : () => void cancelAll([...this.#busy], target, options);
+    if (this.#stopReading !== null)
+      this.#signal?.addEventListener('abort', this.#stopReading, { once: true });
     this.#pool.on('error', () => undefined);
   }
 
@@ -106,7 +115,7 @@ export class SessionPool {
       max: options.poolSize ?? 4,
       idleTimeoutMillis: 10_000,
     });
-    const opened = new SessionPool(pool);
+    const opened = new SessionPool(pool, target, options);
     try {
       await opened.use(async () => undefined);
     } catch (error) {
@@ -122,12 +131,15 @@ export class SessionPool {
     const ignore = () => undefined;
     client.on('error', ignore);
     let broken: boolean | Error = false;
+    this.#busy.add(client);
     try {
       return await work(client);
     } catch (error) {
+      this.#signal?.throwIfAborted();
       broken = error instanceof Error && !('severity' in error) ? error : false;
       throw error;
     } finally {
+      this.#busy.delete(client);
       client.off('error', ignore);
       client.release(broken);
     }
@@ -161,7 +173,28 @@ export class SessionPool {
   }
 
   async close(): Promise<void> {
+    if (this.#stopReading !== null) this.#signal?.removeEventListener('abort', this.#stopReading);
     await this.#pool.end();
+  }
+}
+
+/** Ends what sessions are at on the server too: closing a socket does not reach a statement that waits for a lock. */
+async function cancelAll(
+  clients: readonly pg.PoolClient[],
+  target: ConnectionTarget,
+  options: SessionOptions,
+): Promise<void> {
+  if (clients.length === 0) return;
+  const ids = clients.map((client) => (client as unknown as { readonly processID: number | null }).processID);
+  const session = await openSession(target, { applicationName: options.applicationName }).catch(() => null);
+  // Nobody to ask: then the connections end with this process.
+  if (session === null) return;
+  try {
+    await session.query('SELECT pg_cancel_backend(pid) FROM unnest($1::int[]) pid', [ids]);
+  } catch {
+    // As above.
+  } finally {
+    await session.end().catch(() => undefined);
   }
 }
 
