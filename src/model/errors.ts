@@ -52,6 +52,10 @@ export class DatabaseError extends DbpsError {
 /** Stopped part way, safe to run again: exit 5. */
 export class InterruptedError extends DbpsError {
   readonly family = 'interrupted';
+
+  constructor(details: ErrorDetails) {
+    super({ hint: 'run the same command again; it goes on from there', ...details });
+  }
 }
 /** A bug in dbps: exit 70. */
 export class InternalError extends DbpsError {
