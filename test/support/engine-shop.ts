@@ -66,6 +66,17 @@ async function inserted(trx: Knex.Transaction, row: Record<string, unknown>): Pr
   return String(id);
 }
 
+/** Gap locks make neighbours wait for each other: an application on InnoDB begins again when it is the one chosen to give way. */
+async function untilNoDeadlock<T>(work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'ER_LOCK_DEADLOCK') throw error;
+    }
+  }
+}
+
 export interface EngineTraffic {
   /** Code → quantity that must be there. */
   readonly present: ReadonlyMap<string, number>;
@@ -87,17 +98,21 @@ export async function startEngineTraffic(legacy: Place, service: Place, clients 
     const mine: string[] = [];
     for (let turn = 0; !isOver; turn++) {
       const code = `t${n}-${turn}`;
-      const id = await session.transaction('orders', async (trx) => {
-        const made = await inserted(trx, {
-          user_id: 1 + (turn % 50),
-          code,
-          note: turn % 5 === 0 ? 'x'.repeat(9000 + turn) : null,
-        });
-        await trx('order_items').insert({ order_id: made, line: 1, product: code, quantity: 1 });
-        return made;
-      });
+      const id = await untilNoDeadlock(() =>
+        session.transaction('orders', async (trx) => {
+          const made = await inserted(trx, {
+            user_id: 1 + (turn % 50),
+            code,
+            note: turn % 5 === 0 ? 'x'.repeat(9000 + turn) : null,
+          });
+          await trx('order_items').insert({ order_id: made, line: 1, product: code, quantity: 1 });
+          return made;
+        }),
+      );
       present.set(code, 1);
-      await session.writes('orders')('order_items').where({ order_id: id, line: 1 }).increment('quantity', 1);
+      await untilNoDeadlock(async () =>
+        session.writes('orders')('order_items').where({ order_id: id, line: 1 }).increment('quantity', 1),
+      );
       present.set(code, 2);
       await session
         .writes('orders')('orders')
@@ -107,11 +122,13 @@ export async function startEngineTraffic(legacy: Place, service: Place, clients 
       mine.push(code);
       const oldest = mine.length > 5 && turn % 2 === 0 ? mine.shift() : undefined;
       if (oldest !== undefined) {
-        await session.transaction('orders', async (trx) => {
-          const { id: old } = (await trx('orders').where({ code: oldest }).first('id')) as { id: string };
-          await trx('order_items').where({ order_id: old }).delete();
-          await trx('orders').where({ id: old }).delete();
-        });
+        await untilNoDeadlock(() =>
+          session.transaction('orders', async (trx) => {
+            const { id: old } = (await trx('orders').where({ code: oldest }).first('id')) as { id: string };
+            await trx('order_items').where({ order_id: old }).delete();
+            await trx('orders').where({ id: old }).delete();
+          }),
+        );
         present.delete(oldest);
         absent.add(oldest);
       }

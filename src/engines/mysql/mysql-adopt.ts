@@ -8,6 +8,7 @@ import type {
   UniqueKey,
 } from '../../model/database-schema.js';
 import type { RelationId } from '../../model/relation-id.js';
+import { grantNotes } from '../adoption-grants.js';
 import type { AdoptedSchema, AdoptionNote } from '../engine.js';
 import { mapType, parseType } from '../type-mapping.js';
 import { adoptDefault, adoptExpression } from './mysql-adopt-expression.js';
@@ -22,7 +23,7 @@ const TEXT_WORDS = new Set(['text', 'character varying', 'character', 'name', '"
 const PREFIX = 191;
 
 export function adoptMysqlSchema(schema: DatabaseSchema): AdoptedSchema {
-  const notes: AdoptionNote[] = [];
+  const notes: AdoptionNote[] = [...grantNotes(schema)];
   const sequences: Record<RelationId, RelationId> = {};
   const parents = new Set(
     schema.relations.flatMap((relation) =>

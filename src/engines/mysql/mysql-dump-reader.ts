@@ -25,6 +25,7 @@ import {
   type TableDraft,
 } from './mysql-dump-tables.js';
 import { autoIncrementSequences } from './mysql-auto-increment.js';
+import { withJsonColumns } from './mysql-json-alias.js';
 import { MysqlSplitter, type MysqlStatement } from './mysql-dump-splitter.js';
 import { versionNumber } from './mysql-flavor.js';
 import { readTouchedRelations } from './mysql-names.js';
@@ -138,7 +139,7 @@ class MysqlDump {
     completeIndexes(draft);
     const { isTemporary, pendingIndexes: _pending, ...rest } = draft;
     const indexes = [...draft.indexes].sort((a, b) => byText(a.name, b.name));
-    return {
+    return withJsonColumns({
       ...emptyRelation(draft.id, draft.schema, draft.name),
       ...rest,
       // Partitions are storage of one table here, no relations of their own.
@@ -150,7 +151,7 @@ class MysqlDump {
       triggers: this.triggers
         .filter((entry) => entry.relation === draft.id)
         .map(({ trigger, body, schema }) => ({ ...trigger, ...readTouchedRelations(body, schema, known) })),
-    };
+    });
   }
 
   private statement(statement: MysqlStatement): void {

@@ -16,6 +16,7 @@ import type {
 import { parseRelationId, relationId, type RelationId } from '../../model/relation-id.js';
 import type { IntrospectOptions, Introspector } from '../engine.js';
 import { autoIncrementSequences } from './mysql-auto-increment.js';
+import { withJsonColumns } from './mysql-json-alias.js';
 import * as catalogue from './mysql-catalogue.js';
 import type { MysqlQueryable } from './mysql-connection.js';
 import { isFenceTrigger, withoutGuard } from './mysql-fence-body.js';
@@ -118,41 +119,43 @@ export class MysqlIntrospector implements Introspector {
         const isView = text(row, 'table_type').includes('VIEW');
         const indexes = readIndexes(rowsOf.indexes.get(id) ?? []);
         const definition = optional(rowsOf.views.get(id)?.[0] ?? {}, 'view_definition');
-        return present<Relation>({
-          id,
-          schema,
-          name,
-          // Partitions are storage of one table here, no relations of their own.
-          kind: isView ? 'view' : 'table',
-          owner: undefined,
-          comment: isView ? undefined : text(row, 'table_comment') || undefined,
-          columns: (rowsOf.columns.get(id) ?? []).map((column) => readColumn(column, row, flavor)),
-          keys: uniqueKeys(indexes),
-          checks: readChecks(rowsOf.checks.get(id) ?? []),
-          exclusions: [],
-          foreignKeys: readForeignKeys(rowsOf.foreignKeys.get(id) ?? []),
-          indexes,
-          triggers: readTriggers(rowsOf.triggers.get(id) ?? [], schema, known),
-          rules: [],
-          policies: [],
-          rowSecurity: 'off',
-          grants: [...(grants.get(id) ?? []), ...(grants.get(schema) ?? [])],
-          partitionOf: undefined,
-          partitionBy: partitionClauses.get(id),
-          inherits: [],
-          // Row images are full by setting, not by relation: capture checks binlog_row_image instead.
-          replicaIdentity: { kind: 'full' },
-          persistence: text(row, 'table_type') === 'TEMPORARY' ? 'temporary' : 'permanent',
-          options: isView ? [] : tableOptions(row),
-          estimatedRows: row['table_rows'] == null ? null : Number(row['table_rows']),
-          bytes: row['bytes'] == null ? null : Number(row['bytes']),
-          definition,
-          reads:
-            definition === undefined
-              ? []
-              : readQualifiedNames(definition).filter((other) => known.has(other)),
-          calls: [],
-        });
+        return withJsonColumns(
+          present<Relation>({
+            id,
+            schema,
+            name,
+            // Partitions are storage of one table here, no relations of their own.
+            kind: isView ? 'view' : 'table',
+            owner: undefined,
+            comment: isView ? undefined : text(row, 'table_comment') || undefined,
+            columns: (rowsOf.columns.get(id) ?? []).map((column) => readColumn(column, row, flavor)),
+            keys: uniqueKeys(indexes),
+            checks: readChecks(rowsOf.checks.get(id) ?? []),
+            exclusions: [],
+            foreignKeys: readForeignKeys(rowsOf.foreignKeys.get(id) ?? []),
+            indexes,
+            triggers: readTriggers(rowsOf.triggers.get(id) ?? [], schema, known),
+            rules: [],
+            policies: [],
+            rowSecurity: 'off',
+            grants: [...(grants.get(id) ?? []), ...(grants.get(schema) ?? [])],
+            partitionOf: undefined,
+            partitionBy: partitionClauses.get(id),
+            inherits: [],
+            // Row images are full by setting, not by relation: capture checks binlog_row_image instead.
+            replicaIdentity: { kind: 'full' },
+            persistence: text(row, 'table_type') === 'TEMPORARY' ? 'temporary' : 'permanent',
+            options: isView ? [] : tableOptions(row),
+            estimatedRows: row['table_rows'] == null ? null : Number(row['table_rows']),
+            bytes: row['bytes'] == null ? null : Number(row['bytes']),
+            definition,
+            reads:
+              definition === undefined
+                ? []
+                : readQualifiedNames(definition).filter((other) => known.has(other)),
+            calls: [],
+          }),
+        );
       });
     for (const row of tables) {
       if (text(row, 'table_type') !== 'SEQUENCE') continue;

@@ -42,7 +42,7 @@ export async function readShapes(
   maps: readonly RelationMap[],
 ): Promise<Shapes> {
   const schemas = [...new Set(maps.map((map) => parseRelationId(map.source).schema))];
-  const wanted = new Set(maps.map((map) => map.source));
+  const wanted = new Map(maps.map((map) => [map.source, map]));
   const rows = await pool.query(
     `SELECT table_schema, table_name, column_name, column_type, character_set_name, extra
        FROM information_schema.columns WHERE table_schema IN (?) ORDER BY table_schema, table_name, ordinal_position`,
@@ -51,10 +51,15 @@ export async function readShapes(
   const shapes: Record<RelationId, LogColumn[]> = {};
   for (const row of rows) {
     const id = relationId(row['table_schema'] ?? '', row['table_name'] ?? '');
-    if (!wanted.has(id)) continue;
+    const map = wanted.get(id);
+    if (map === undefined) continue;
+    const name = row['column_name'] ?? '';
+    const type = normaliseType(row['column_type'] ?? '');
+    const planned = map.columns.find((column) => column.name === name)?.sourceType;
     (shapes[id] ??= []).push({
-      name: row['column_name'] ?? '',
-      type: normaliseType(row['column_type'] ?? ''),
+      name,
+      // MariaDB's JSON is stored, and logged, as the longtext that it is (mysql-json-alias.ts).
+      type: planned === 'json' && type === 'longtext' ? 'json' : type,
       charset: row['character_set_name'] ?? null,
       isGenerated: /\b(VIRTUAL|STORED|PERSISTENT) GENERATED\b/i.test(row['extra'] ?? ''),
     });

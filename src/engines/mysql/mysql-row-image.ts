@@ -106,7 +106,8 @@ const TYPES_OF_KIND: Readonly<Partial<Record<MysqlType['kind'], readonly number[
   bit: [TYPE.bit],
   enum: [TYPE.enum],
   set: [TYPE.set],
-  json: [TYPE.json],
+  // MariaDB keeps the text itself.
+  json: [TYPE.json, TYPE.blob, TYPE.longBlob],
   geometry: [TYPE.geometry],
   plain: [TYPE.string],
 };
@@ -203,7 +204,7 @@ function converter(
     case 'geometry':
       return (bytes) => `\\x${bytes.toString('hex')}`;
     case 'json':
-      return jsonText;
+      return type === TYPE.json ? jsonText : (bytes) => bytes.toString('utf8');
     case 'enum': {
       const labels = typeLabels(columnType);
       // Zero is the error value, which has no label.

@@ -10,6 +10,7 @@ import type {
   UniqueKey,
 } from '../../model/database-schema.js';
 import { relationId, type RelationId } from '../../model/relation-id.js';
+import { grantNotes } from '../adoption-grants.js';
 import type { AdoptedSchema, AdoptionNote } from '../engine.js';
 import { mapType, parseType } from '../type-mapping.js';
 import { KEY_WORDS } from './postgres-key-words.js';
@@ -19,7 +20,7 @@ import { quoteIdentifier, quoteLiteral, quoteRelation } from './postgres-sql.js'
 const NAME_BYTES = 63;
 
 export function adoptPostgresSchema(schema: DatabaseSchema): AdoptedSchema {
-  const notes: AdoptionNote[] = [];
+  const notes: AdoptionNote[] = [...grantNotes(schema)];
   const sequences: Record<RelationId, RelationId> = {};
   const created: Sequence[] = [];
   const names = new Names(schema);
