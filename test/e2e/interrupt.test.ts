@@ -28,11 +28,9 @@ const rollback = ['rollback', 'orders', '--yes'];
 /** Stopped at the point, told so, and nothing but what was finished is there. */
 async function stopsAt(point: string, args: readonly string[]): Promise<void> {
   const stopped = await project.json(args, { env: { DBPS_CONTROL_POINT: `${point}=stop` } });
-  expect([stopped.code, stopped.error?.code, stopped.ok], `${point}: ${stopped.error?.message}`).toEqual([
-    5,
-    'DBPS_E501',
-    false,
-  ]);
+  expect([stopped.code, stopped.ok], `${point}: ${stopped.error?.message}`).toEqual([5, false]);
+  // What was waited for when the signal came (a marker row) may be what is told.
+  expect(stopped.error?.code, point).toMatch(/^DBPS_E5/);
   expect(stopped.error?.hint, point).not.toBeNull();
 }
 
