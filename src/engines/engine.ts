@@ -175,7 +175,7 @@ export interface Ddl {
    */
   createService(plan: ServicePlan): readonly StagedStatement[];
   /** How this engine would hold a schema that another engine has: same names, its own types. What it cannot hold is noted, never dropped in silence. */
-  adopt(schema: DatabaseSchema): AdoptedSchema;
+  readonly adopt: (schema: DatabaseSchema) => AdoptedSchema;
   /** Difference between two shapes of the same objects, as statements, empty when equal. */
   alter(from: DatabaseSchema, to: DatabaseSchema): readonly Statement[];
 }

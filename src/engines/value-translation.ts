@@ -48,7 +48,7 @@ function toMysql(fromType: string, toType: string): Translate | null {
   const digits = to.args[0] ?? 0;
   if (from.isArray)
     return to.word === 'set'
-      ? (text) => (parseArray(text) as string[]).join(',')
+      ? (text) => parseArray<string>(text, (item) => item).join(',')
       : (text) => JSON.stringify(parseArray(text));
   switch (from.word) {
     case 'boolean':
@@ -155,5 +155,5 @@ function arrayText(items: readonly unknown[]): string {
 function elementText(item: unknown): string {
   if (typeof item === 'number' && Number.isInteger(item) && !Number.isSafeInteger(item))
     return refuse('holds a number that JSON readers round: write it as a string');
-  return typeof item === 'object' ? JSON.stringify(item) : String(item);
+  return typeof item === 'string' ? item : JSON.stringify(item);
 }

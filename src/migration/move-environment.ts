@@ -12,7 +12,7 @@ export interface MoveEnvironment {
   readonly store: StateStore;
   readonly legacy: DatabaseOpener;
   /** @throws ConfigError when the service has no target configured. */
-  target(service: ServicePlan): DatabaseOpener;
+  readonly target: (service: ServicePlan) => DatabaseOpener;
   maps(service: ServicePlan): readonly RelationMap[];
   /** A plan of the databases as they are now, for a schema that changed on the way. */
   readonly replan: () => Promise<Plan>;

@@ -12,7 +12,7 @@ interface Dialect {
   install(database: Knex, work: (session: Knex.Transaction) => Promise<void>): Promise<void>;
   createSchema(session: Knex.Transaction): Promise<void>;
   /** A column for an instant, microseconds. */
-  instant(table: Knex.CreateTableBuilder, name: string): Knex.ColumnBuilder;
+  readonly instant: (table: Knex.CreateTableBuilder, name: string) => Knex.ColumnBuilder;
 }
 
 const POSTGRES: Dialect = {

@@ -59,7 +59,7 @@ function knexConfig(place: Place): Knex.Config {
 
 async function inserted(trx: Knex.Transaction, row: Record<string, unknown>): Promise<string> {
   if ((trx.client as { config: Knex.Config }).config.client === 'pg') {
-    const [made] = (await trx('orders').insert(row).returning('id')) as { id: string }[];
+    const [made] = await trx<{ id: string }>('orders').insert(row).returning('id');
     return String(made?.id);
   }
   const [id] = await trx('orders').insert(row);
@@ -124,7 +124,8 @@ export async function startEngineTraffic(legacy: Place, service: Place, clients 
       if (oldest !== undefined) {
         await untilNoDeadlock(() =>
           session.transaction('orders', async (trx) => {
-            const { id: old } = (await trx('orders').where({ code: oldest }).first('id')) as { id: string };
+            const { id: old } =
+              (await trx<{ id: string; code: string }>('orders').where({ code: oldest }).first('id')) ?? {};
             await trx('order_items').where({ order_id: old }).delete();
             await trx('orders').where({ id: old }).delete();
           }),

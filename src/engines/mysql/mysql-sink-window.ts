@@ -278,6 +278,6 @@ function lost(map: RelationMap, key: Key): RefusedError {
   return new RefusedError({
     code: 'DBPS_E357',
     message: `${map.target} has no row ${map.key.join(', ')} = ${key.join(', ')}, which was updated on the other side`,
-    hint: 'dbps verify --full; the row was removed by somebody else, or lost',
+    hint: 'dbps verify --mode full; the row was removed by somebody else, or lost',
   });
 }

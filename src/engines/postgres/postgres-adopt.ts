@@ -137,7 +137,8 @@ function adoptTable(
     const isCounter = column.autoIncrement === true && /^(?:smallint|integer|bigint)$/.test(mapped.type);
     if (column.autoIncrement === true && !isCounter)
       leave(`default of ${subject}`, `${mapped.type} has no identity: the application has to give the value`);
-    if (isCounter) sequence = counterOf(relation, column, mapped.type, names);
+    const counter = isCounter ? counterOf(relation, column, mapped.type, names) : null;
+    sequence ??= counter;
     const value =
       isCounter || column.default === undefined ? undefined : adoptDefault(column.default, mapped.type);
     if (value === null)
@@ -153,10 +154,7 @@ function adoptTable(
         isArray: parseType(mapped.type).isArray,
         isNullable: column.isNullable,
         ...(value !== undefined && value !== null && { default: value }),
-        ...(isCounter && {
-          identity: 'by-default' as const,
-          sequence: (sequence as Sequence | null)?.id as string,
-        }),
+        ...(counter !== null && { identity: 'by-default' as const, sequence: counter.id }),
         ...(column.comment !== undefined && { comment: column.comment }),
         isInherited: false,
       },

@@ -80,7 +80,7 @@ export const DATABASE_ERRORS = {
     meaning:
       'analyze --observe decodes the log with test_decoding, which is in the contrib package of every PostgreSQL and on managed services. This server does not have it.',
     example: 'the server has no test_decoding',
-    fix: 'Install the contrib package of the server, or give a statement log: dbps analyze --log.',
+    fix: 'Install the contrib package of the server, or give a statement log: dbps analyze --log <file>.',
   },
   DBPS_E424: {
     title: 'rows were refused while they were loaded',

@@ -438,7 +438,7 @@ export const ERRORS = {
     meaning:
       'The service is on another engine, and a row holds a value that the column there cannot: NaN or infinity, a zero date, a text longer than an index entry, U+0000. Nothing was changed or cut; the copy or the stream stops there.',
     example: 'a value of public.prices.amount is NaN: mysql cannot hold it',
-    fix: 'Change the value in the source (the stream goes on by itself after `dbps migrate resume`), or keep the engine for this service.',
+    fix: 'Change the value in the source (the stream goes on by itself after `dbps migrate resume <service>`), or keep the engine for this service.',
   },
   DBPS_E358: {
     title: 'a publication of this name is somebody else’s',
