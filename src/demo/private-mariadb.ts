@@ -51,10 +51,12 @@ function account(): { readonly name: string; readonly uid: number; readonly gid:
 export async function startPrivateMariadb(options: PrivateMariadbOptions): Promise<PrivateMariadb> {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'dbps-mariadb-'));
   const data = path.join(directory, 'data');
-  fs.mkdirSync(data);
+  // A server clears its folder for temporary tables when it starts: never one that others use.
+  const temporary = path.join(directory, 'tmp');
+  for (const folder of [data, temporary]) fs.mkdirSync(folder);
   const as = account();
   fs.chmodSync(directory, 0o755);
-  if (as !== null) for (const file of [directory, data]) fs.chownSync(file, as.uid, as.gid);
+  if (as !== null) for (const file of [directory, data, temporary]) fs.chownSync(file, as.uid, as.gid);
   const user = as === null ? [] : [`--user=${as.name}`];
 
   // The server's own bootstrap SQL: no shell script, no help tables.
@@ -70,6 +72,7 @@ export async function startPrivateMariadb(options: PrivateMariadbOptions): Promi
       '--no-defaults',
       '--bootstrap',
       `--datadir=${data}`,
+      `--tmpdir=${temporary}`,
       ...user,
       '--log-warnings=0',
       '--enforce-storage-engine=',
@@ -104,6 +107,7 @@ export async function startPrivateMariadb(options: PrivateMariadbOptions): Promi
     'gtid-strict-mode': 1,
     'local-infile': 1,
     'bind-address': '127.0.0.1',
+    tmpdir: temporary,
     socket: path.join(directory, 's.sock'),
     'pid-file': path.join(directory, 'pid'),
     'innodb-flush-log-at-trx-commit': 0,
