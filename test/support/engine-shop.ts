@@ -117,7 +117,6 @@ export async function startEngineTraffic(legacy: Place, service: Place, clients 
       await session
         .writes('orders')('orders')
         .where({ id: 1 + ((turn * 7 + n) % 800) })
-        .update({ status: 'paid' })
         .increment('total', 1);
       mine.push(code);
       const oldest = mine.length > 5 && turn % 2 === 0 ? mine.shift() : undefined;
