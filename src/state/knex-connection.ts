@@ -27,7 +27,9 @@ export function openKnex(target: ConnectionTarget, options: StateConnectionOptio
             application_name: options.applicationName,
             connectionTimeoutMillis: connectTimeout,
             keepAlive: true,
-            ...(target.parameters['options'] !== undefined && { options: target.parameters['options'] }),
+            // A frozen process must not keep the lease's row locked: what is done under that lock takes moments.
+            options:
+              `-c idle_in_transaction_session_timeout=30s ${target.parameters['options'] ?? ''}`.trim(),
           }
         : mysqlConnection(target, connectTimeout),
     pool: { min: 0, max: options.poolSize ?? 3, idleTimeoutMillis: 10_000, ...prepareSessions(target) },

@@ -14,6 +14,7 @@ import type {
   RelationMap,
   StreamIdentity,
 } from '../engine.js';
+import { endHoldersAfter } from './postgres-take-over.js';
 import { lockEpoch, type SessionPool } from './postgres-connection.js';
 import { readChangedKeys } from './postgres-key-set.js';
 
@@ -148,7 +149,11 @@ interface CheckpointRow {
 }
 
 export class PostgresControl implements Control {
-  constructor(readonly pool: SessionPool) {}
+  constructor(
+    readonly pool: SessionPool,
+    /** How long a take-over leaves a former owner's open transactions alone. */
+    readonly graceMs = 15_000,
+  ) {}
 
   async install(service: string): Promise<void> {
     await this.pool.transaction(async (client) => {
@@ -194,11 +199,19 @@ export class PostgresControl implements Control {
   }
 
   async raiseEpoch(owner: Ownership): Promise<void> {
-    await this.pool.query(
-      `INSERT INTO dbps.epoch VALUES ($1, $2)
-       ON CONFLICT (service) DO UPDATE SET epoch = excluded.epoch WHERE epoch.epoch < excluded.epoch`,
-      [owner.service, owner.epoch],
-    );
+    await this.pool.use(async (client) => {
+      const { rows } = await client.query<{ pid: string }>('SELECT pg_backend_pid() AS pid');
+      const stopEnding = endHoldersAfter(this.pool, Number(rows[0]?.pid), this.graceMs);
+      try {
+        await client.query(
+          `INSERT INTO dbps.epoch VALUES ($1, $2)
+           ON CONFLICT (service) DO UPDATE SET epoch = excluded.epoch WHERE epoch.epoch < excluded.epoch`,
+          [owner.service, owner.epoch],
+        );
+      } finally {
+        stopEnding();
+      }
+    });
     // Raised by us, or higher already: the second is somebody else's lease.
     await this.pool.transaction((client) => lockEpoch(client, owner));
   }
