@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { FILES_AT_A_TIME } from './test/support/workers.js';
 
 /** `npm run torture`: the whole kill matrix, much longer than `npm test`. TORTURE_LEGS narrows it: `planned>provisioned,sync>decommissioned`; `npm run torture -- run` to one victim. */
 export default defineConfig({
@@ -9,6 +10,6 @@ export default defineConfig({
     testTimeout: 3_600_000,
     hookTimeout: 120_000,
     pool: 'forks',
-    maxWorkers: 2,
+    maxWorkers: FILES_AT_A_TIME,
   },
 });

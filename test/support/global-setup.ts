@@ -1,12 +1,17 @@
-/** Two private clusters for a test run: one holds shared databases, one services (different system identifiers). */
+/**
+ * Private clusters for a test run, a pair for each file that runs at a time: one holds shared databases, one services (different system
+ * identifiers). Files do not share a cluster: making a slot waits for every transaction of the cluster that has written, so a file whose
+ * test holds one open would hold up the other, and two such files each other for ever.
+ */
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/demo/embedded-postgres.js';
+import { FILES_AT_A_TIME } from './workers.js';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    legacyServer: string;
-    serviceServer: string;
+    /** Superuser URLs, by `VITEST_POOL_ID` less one. */
+    clusters: readonly { readonly legacy: string; readonly service: string }[];
   }
 }
 
@@ -28,14 +33,21 @@ async function prepare(server: EmbeddedPostgres): Promise<void> {
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const settings = { synchronous_commit: 'off', max_connections: 300, shared_buffers: '64MB' };
-  const [legacy, service] = await Promise.all([
-    startEmbeddedPostgres({ settings }),
-    startEmbeddedPostgres({ settings }),
-  ]);
-  await Promise.all([prepare(legacy), prepare(service)]);
-  project.provide('legacyServer', legacy.url());
-  project.provide('serviceServer', service.url());
+  const pairs = await Promise.all(
+    Array.from({ length: FILES_AT_A_TIME }, async () => {
+      const [legacy, service] = await Promise.all([
+        startEmbeddedPostgres({ settings }),
+        startEmbeddedPostgres({ settings }),
+      ]);
+      await Promise.all([prepare(legacy), prepare(service)]);
+      return { legacy, service };
+    }),
+  );
+  project.provide(
+    'clusters',
+    pairs.map(({ legacy, service }) => ({ legacy: legacy.url(), service: service.url() })),
+  );
   return async () => {
-    await Promise.all([legacy.stop(), service.stop()]);
+    await Promise.all(pairs.flatMap(({ legacy, service }) => [legacy.stop(), service.stop()]));
   };
 }

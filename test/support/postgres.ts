@@ -1,5 +1,5 @@
 /**
- * Databases for tests: a fresh one for each call, on one of the two private clusters, owned by a role that is not a
+ * Databases for tests: a fresh one for each call, on one of the two private clusters of this worker, owned by a role that is not a
  * superuser. `drop` fails the test when anything of dbps's was left behind: a slot, a connection, a lock, a prepared transaction.
  */
 import { randomBytes } from 'node:crypto';
@@ -32,7 +32,9 @@ export async function createTestDatabase(
   where: 'legacy' | 'service' = 'legacy',
   sql?: string,
 ): Promise<TestDatabase> {
-  const server = inject(where === 'legacy' ? 'legacyServer' : 'serviceServer');
+  const pair = inject('clusters')[Number(process.env['VITEST_POOL_ID']) - 1];
+  if (pair === undefined) throw new Error(`no clusters for worker ${process.env['VITEST_POOL_ID']}`);
+  const server = pair[where];
   const name = `t_${randomBytes(6).toString('hex')}`;
   const root = new pg.Client({ connectionString: server });
   await root.connect();
