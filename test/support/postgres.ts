@@ -79,8 +79,7 @@ export async function createTestDatabase(
       await admin.connect();
       try {
         const left = await leftovers(admin, name);
-        for (const { slot_name } of left.slots)
-          await admin.query('SELECT pg_drop_replication_slot($1)', [slot_name]).catch(() => undefined);
+        await dropSlots(admin, left.slots);
         await admin.query(`DROP DATABASE ${name} WITH (FORCE)`);
         const found = [
           ...left.slots.map((s) => `slot ${s.slot_name}`),
@@ -93,6 +92,24 @@ export async function createTestDatabase(
       }
     },
   };
+}
+
+/** Whoever still reads one is ended first: a slot in use keeps its database from being dropped, and hides what was left behind. */
+async function dropSlots(admin: pg.Client, slots: Leftovers['slots']): Promise<void> {
+  for (const { slot_name } of slots) {
+    for (let attempt = 0; attempt < 50; attempt++) {
+      await admin.query(
+        'SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1 AND active_pid IS NOT NULL',
+        [slot_name],
+      );
+      const dropped = await admin.query('SELECT pg_drop_replication_slot($1)', [slot_name]).then(
+        () => true,
+        () => false,
+      );
+      if (dropped) break;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
 }
 
 interface Leftovers {
