@@ -82,7 +82,7 @@ export async function createTestDatabase(
         await dropSlots(admin, left.slots);
         await admin.query(`DROP DATABASE ${name} WITH (FORCE)`);
         const found = [
-          ...left.slots.map((s) => `slot ${s.slot_name}`),
+          ...left.slots.map((s) => `slot ${s.slot_name}${s.reader === null ? '' : ` (${s.reader})`}`),
           ...left.sessions.map((s) => `session ${s.application_name} (${s.state}): ${s.query}`),
           ...left.prepared.map((p) => `prepared transaction ${p.gid}`),
         ];
@@ -113,7 +113,7 @@ async function dropSlots(admin: pg.Client, slots: Leftovers['slots']): Promise<v
 }
 
 interface Leftovers {
-  slots: { slot_name: string }[];
+  slots: { slot_name: string; reader: string | null }[];
   sessions: { application_name: string; state: string; query: string }[];
   prepared: { gid: string }[];
 }
@@ -129,7 +129,12 @@ async function leftovers(admin: pg.Client, database: string): Promise<Leftovers>
     );
     if (sessions.rows.length === 0 || Date.now() > deadline) {
       const slots = await admin.query<Leftovers['slots'][number]>(
-        'SELECT slot_name FROM pg_replication_slots WHERE database = $1',
+        // Whoever makes a slot may wait for a transaction anywhere in the cluster: told with what it waits for.
+        `SELECT s.slot_name, a.application_name || ': ' || left(a.query, 60) || coalesce(' waits for ' || string_agg(concat_ws(' ', b.datname,
+                  b.application_name, b.state, b.wait_event, left(b.query, 120)), ', '), '') AS reader
+           FROM pg_replication_slots s LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid
+                LEFT JOIN pg_stat_activity b ON b.pid = ANY (pg_blocking_pids(s.active_pid))
+          WHERE s.database = $1 GROUP BY s.slot_name, a.application_name, a.query`,
         [database],
       );
       const prepared = await admin.query<Leftovers['prepared'][number]>(
