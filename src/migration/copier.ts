@@ -115,7 +115,7 @@ export function assessKeys(maps: readonly RelationMap[]): readonly Finding[] {
       subject: map.source,
       relation: map.source,
       message: `${map.source} has no key that identifies a row: its changes cannot be applied twice with the same result`,
-      remedy: `ALTER TABLE ${map.source} ADD PRIMARY KEY (…); or leave it out of the service`,
+      remedy: 'dbps doctor has the statement that gives it one; or leave it out of the service',
     }));
 }
 

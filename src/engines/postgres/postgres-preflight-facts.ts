@@ -101,6 +101,10 @@ export interface RelationFacts {
     readonly hasIdentityIndex: boolean;
     /** A unique index that would do as replica identity. */
     readonly candidate: string | null;
+    /** Columns of a primary key that is deferrable; null where there is none. */
+    readonly deferrableKey: readonly string[] | null;
+    /** Of a partition: its root, and the columns that every key of the tree must hold; null columns: it is parted by an expression. */
+    readonly partitionOf: { readonly root: RelationId; readonly columns: readonly string[] | null } | null;
     readonly rowSecurity: boolean;
     readonly forcesRowSecurity: boolean;
     readonly isPersistent: boolean;
@@ -132,6 +136,16 @@ SELECT n.nspname AS schema, c.relname AS name, pg_get_userbyid(c.relowner) AS ow
        EXISTS (SELECT FROM usable u WHERE u.indrelid = c.oid AND u.indisreplident) AS "hasIdentityIndex",
        (SELECT x.relname FROM usable u JOIN pg_class x ON x.oid = u.indexrelid
          WHERE u.indrelid = c.oid ORDER BY x.relname LIMIT 1) AS candidate,
+       (SELECT json_agg(a.attname ORDER BY k.nth)::text FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, nth), pg_attribute a
+         WHERE i.indrelid = c.oid AND i.indisprimary AND NOT i.indimmediate AND k.nth <= i.indnkeyatts
+           AND a.attrelid = c.oid AND a.attnum = k.attnum) AS "deferrableKey",
+       (SELECT json_build_object('schema', rn.nspname, 'name', r.relname, 'columns',
+                 (SELECT CASE WHEN bool_or(k.attnum = 0) THEN NULL ELSE json_agg(DISTINCT a.attname) END
+                    FROM pg_partition_ancestors(c.oid) AS up(relid) JOIN pg_partitioned_table p ON p.partrelid = up.relid
+                   CROSS JOIN unnest(p.partattrs::int2[]) AS k(attnum)
+                    LEFT JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.attnum))::text
+          FROM pg_class r JOIN pg_namespace rn ON rn.oid = r.relnamespace
+         WHERE c.relispartition AND r.oid = pg_partition_root(c.oid)) AS "partitionOf",
        c.relrowsecurity AS "rowSecurity", c.relforcerowsecurity AS "forcesRowSecurity",
        c.relpersistence = 'p' AS "isPersistent"
   FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -165,12 +179,23 @@ export async function readRelations(
       hasImmediatePrimaryKey: row['hasImmediatePrimaryKey'] === 't',
       hasIdentityIndex: row['hasIdentityIndex'] === 't',
       candidate: row['candidate'] ?? null,
+      deferrableKey: row['deferrableKey'] == null ? null : (JSON.parse(row['deferrableKey']) as string[]),
+      partitionOf: row['partitionOf'] == null ? null : partitionOf(row['partitionOf']),
       rowSecurity: row['rowSecurity'] === 't',
       forcesRowSecurity: row['forcesRowSecurity'] === 't',
       isPersistent: row['isPersistent'] === 't',
     },
   }));
   return [...found, ...missing.map((id): RelationFacts => ({ id, found: null }))];
+}
+
+function partitionOf(text: string): { root: RelationId; columns: readonly string[] | null } {
+  const { schema, name, columns } = JSON.parse(text) as {
+    schema: string;
+    name: string;
+    columns: string[] | null;
+  };
+  return { root: relationId(schema, name), columns };
 }
 
 export interface TransactionFacts {
