@@ -111,6 +111,7 @@ export class MysqlChangeStream implements ChangeStream {
     this.#passed = start;
     this.#gtids = new GtidTracker(context.gtids);
     options.signal.addEventListener('abort', this.#abort, { once: true });
+    if (options.signal.aborted) this.#abort();
   }
 
   get head(): Position {

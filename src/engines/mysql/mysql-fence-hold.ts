@@ -46,6 +46,7 @@ export async function holdWriters(input: HoldInput): Promise<HeldFence> {
   options.signal?.addEventListener('abort', abandon, { once: true });
   const release = () => options.signal?.removeEventListener('abort', abandon);
   try {
+    options.signal?.throwIfAborted();
     // Whole seconds: the server counts no finer.
     const budget = Math.max(1, Math.ceil(options.pauseBudgetMs / 1000));
     await session.query(

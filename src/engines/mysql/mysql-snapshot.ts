@@ -172,6 +172,7 @@ class MysqlChunkReader implements ChunkReader {
   ) {
     this.data = this.#read();
     session.signal?.addEventListener('abort', this.#abort, { once: true });
+    if (session.signal?.aborted === true) this.#abort();
   }
 
   async *#read(): AsyncGenerator<Batch> {

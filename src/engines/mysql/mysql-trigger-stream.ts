@@ -82,6 +82,7 @@ export class MysqlTriggerStream implements ChangeStream {
     this.#durable = this.#read.copy();
     this.#decoders = options.maps.map(changeDecoder);
     options.signal.addEventListener('abort', this.#abort, { once: true });
+    if (options.signal.aborted) this.#abort();
   }
 
   get head(): Position {

@@ -169,6 +169,7 @@ export class PostgresChangeStream implements ChangeStream {
     });
     this.#statusTimer = setInterval(() => this.#sendStatus(), STATUS_EVERY_MS);
     this.#options.signal.addEventListener('abort', this.#abort, { once: true });
+    if (this.#options.signal.aborted) this.#abort();
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<ChangeTransaction> {

@@ -101,7 +101,7 @@ export class SessionPool {
     // Whoever writes ends at a point of his own choosing; a reader that the server keeps waiting is called off.
     this.#signal = options.readOnly === true ? options.signal : undefined;
     this.#stopReading =
-      this.#signal === undefined ? null : () => void cancelAll([...this.#busy], target, options);
+      this.#signal === undefined ? null : () => void interruptSessions([...this.#busy], target, options);
     if (this.#stopReading !== null)
       this.#signal?.addEventListener('abort', this.#stopReading, { once: true });
     this.#pool.on('error', () => undefined);
@@ -133,6 +133,8 @@ export class SessionPool {
     let broken: boolean | Error = false;
     this.#busy.add(client);
     try {
+      // Called off while the session was opened: nobody would call off what it is asked now.
+      this.#signal?.throwIfAborted();
       return await work(client);
     } catch (error) {
       this.#signal?.throwIfAborted();
@@ -178,19 +180,24 @@ export class SessionPool {
   }
 }
 
-/** Ends what sessions are at on the server too: closing a socket does not reach a statement that waits for a lock. */
-async function cancelAll(
-  clients: readonly pg.PoolClient[],
+/**
+ * Ends sessions in the middle of whatever they do, here and on the server: a closed socket does not reach a statement that waits for a
+ * lock, and a statement called off between two others would leave the next one to wait.
+ */
+export async function interruptSessions(
+  clients: readonly pg.ClientBase[],
   target: ConnectionTarget,
   options: SessionOptions,
 ): Promise<void> {
   if (clients.length === 0) return;
   const ids = clients.map((client) => (client as unknown as { readonly processID: number | null }).processID);
+  for (const client of clients)
+    (client as unknown as { connection: pg.Connection }).connection.stream.destroy();
   const session = await openSession(target, { applicationName: options.applicationName }).catch(() => null);
-  // Nobody to ask: then the connections end with this process.
+  // Nobody to ask: then the server notices by itself, at the latest when it has something to send.
   if (session === null) return;
   try {
-    await session.query('SELECT pg_cancel_backend(pid) FROM unnest($1::int[]) pid', [ids]);
+    await session.query('SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) pid', [ids]);
   } catch {
     // As above.
   } finally {

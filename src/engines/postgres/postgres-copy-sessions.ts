@@ -1,7 +1,7 @@
 /** Sessions that chunks are copied over: opened when needed, kept for the next chunk, thrown away when one was interrupted. */
 import type pg from 'pg';
 import type { ConnectionTarget } from '../../model/connection-target.js';
-import { openSession, type SessionOptions } from './postgres-connection.js';
+import { interruptSessions, openSession, type SessionOptions } from './postgres-connection.js';
 
 /**
  * Whatever the role or the database sets must not cut a long copy short, filter its rows (row security is an error here, never a
@@ -21,6 +21,7 @@ export const BULK_SETTINGS = {
 export class CopySessions {
   readonly #idle: pg.Client[] = [];
   readonly #used = new Set<pg.Client>();
+  readonly #ending = new Set<Promise<void>>();
   #isClosed = false;
 
   constructor(
@@ -49,18 +50,20 @@ export class CopySessions {
   }
 
   release(client: pg.Client): void {
-    this.#used.delete(client);
+    if (!this.#used.delete(client)) return;
     if (this.#isClosed) void client.end();
     else this.#idle.push(client);
   }
 
-  /** One piece of work on one session; an abort ends the session, and so the statement on the server. */
+  /** One piece of work on one session; an abort ends the session, and the statement on the server. */
   async use<T>(work: (client: pg.Client) => Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();
     const client = await this.acquire();
-    const abort = () => this.destroy(client);
+    const abort = () => this.interrupt(client);
     signal?.addEventListener('abort', abort, { once: true });
     try {
+      // Aborted while the session was opened: the listener came too late to hear of it.
+      signal?.throwIfAborted();
       const result = await work(client);
       this.release(client);
       return result;
@@ -73,15 +76,25 @@ export class CopySessions {
     }
   }
 
-  /** Ends a session in the middle of whatever it does: the server rolls back what is open. */
+  /** Ends a session whose work has failed: the server rolls back what is open. */
   destroy(client: pg.Client): void {
     this.#used.delete(client);
     (client as unknown as { connection: pg.Connection }).connection.stream.destroy();
   }
 
+  /** The same on a server that may keep the session waiting, for a lock or for what it computes. */
+  interrupt(client: pg.Client): void {
+    if (!this.#used.delete(client)) return;
+    const ending = interruptSessions([client], this.target, this.options).finally(() =>
+      this.#ending.delete(ending),
+    );
+    this.#ending.add(ending);
+  }
+
+  /** Until the server has been told of every session that was ended early. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const client of this.#used) this.destroy(client);
-    await Promise.all(this.#idle.splice(0).map((client) => client.end()));
+    for (const client of this.#used) this.interrupt(client);
+    await Promise.all([...this.#ending, ...this.#idle.splice(0).map((client) => client.end())]);
   }
 }

@@ -72,6 +72,7 @@ export async function holdWriters(input: HoldInput): Promise<HeldFence> {
   options.signal?.addEventListener('abort', abandon, { once: true });
   const release = () => options.signal?.removeEventListener('abort', abandon);
   try {
+    options.signal?.throwIfAborted();
     await noticeLostClient(client);
     await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
     await client.query(

@@ -176,13 +176,14 @@ export class PostgresCopyWriter {
   ): Promise<T> {
     let client: pg.Client | undefined;
     const abort = () => {
-      if (client !== undefined) this.#sessions.destroy(client);
+      if (client !== undefined) this.#sessions.interrupt(client);
       void reader.cancel();
     };
     signal?.addEventListener('abort', abort, { once: true });
     try {
       signal?.throwIfAborted();
       client = await this.#sessions.acquire();
+      signal?.throwIfAborted();
       await client.query('BEGIN');
       await lockEpoch(client, this.owner);
       const result = await work(client);

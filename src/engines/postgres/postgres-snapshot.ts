@@ -133,7 +133,7 @@ export class PostgresSnapshot implements Snapshot {
 
 class CopyReader implements ChunkReader {
   readonly data: ChunkReader['data'];
-  readonly #abort = () => void this.cancel();
+  readonly #abort = () => this.#end((client) => this.sessions.interrupt(client));
   #finished: Promise<{ position: string; rows: number }> | undefined;
   #isOpen = true;
 
@@ -147,6 +147,7 @@ class CopyReader implements ChunkReader {
   ) {
     this.data = format === 'rows' ? readTextRows(copy) : copy;
     signal?.addEventListener('abort', this.#abort, { once: true });
+    if (signal?.aborted === true) this.#abort();
   }
 
   finish(): Promise<{ readonly position: string; readonly rows: number }> {

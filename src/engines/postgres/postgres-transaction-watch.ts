@@ -58,6 +58,7 @@ async function createSlot(
   signal: AbortSignal,
 ): Promise<void> {
   const cancel = () => void cancelBackend(target, pid);
+  signal.throwIfAborted();
   signal.addEventListener('abort', cancel, { once: true });
   try {
     await session.query(

@@ -74,6 +74,7 @@ export class PostgresTriggerStream implements ChangeStream {
     context.session.on('error', (error) => this.#fail(error));
     context.session.on('end', () => this.#fail(new Error('its session was ended')));
     options.signal.addEventListener('abort', this.#abort, { once: true });
+    if (options.signal.aborted) this.#abort();
   }
 
   get head(): Position {
