@@ -3,6 +3,7 @@ import { RefusedError } from '../../model/errors.js';
 import { parseRelationId, relationId, type RelationId } from '../../model/relation-id.js';
 import type { MysqlQueryable } from './mysql-connection.js';
 import type { FenceKey } from './mysql-fence-body.js';
+import { isCaptureTrigger } from './mysql-trigger-log.js';
 
 export interface FencedTable {
   readonly id: RelationId;
@@ -108,7 +109,7 @@ const toTrigger = (row: Readonly<Record<string, string | null>>): TableTrigger =
   collation: row['collation_connection'] ?? 'utf8mb4_general_ci',
 });
 
-/** All triggers of the relations, in the order in which they fire. */
+/** All triggers of the relations but those of capture, in the order in which they fire. Made anew, those would have missed what was written meanwhile. */
 export async function readTriggers(
   session: MysqlQueryable,
   relations: readonly RelationId[],
@@ -120,7 +121,7 @@ export async function readTriggers(
           ORDER BY event_object_schema, event_object_table, action_timing, event_manipulation, action_order`,
     values,
   });
-  return rows.map(toTrigger);
+  return rows.map(toTrigger).filter(({ name }) => !isCaptureTrigger(name));
 }
 
 /** Triggers that say in their first lines that dbps made or guarded them, wherever they are: relations may have been renamed since. */

@@ -23,6 +23,7 @@ import { isFenceTrigger, withoutGuard } from './mysql-fence-body.js';
 import { flavorOf, normaliseType, versionNumber, type MysqlFlavor } from './mysql-flavor.js';
 import { readQualifiedNames, readTouchedRelations } from './mysql-names.js';
 import { quoteIdentifier, quoteRelation } from './mysql-sql.js';
+import { isCaptureTrigger } from './mysql-trigger-log.js';
 
 const SYSTEM = new Set(['mysql', 'information_schema', 'performance_schema', 'sys', 'dbps']);
 
@@ -382,7 +383,10 @@ function readTriggers(
   known: ReadonlySet<RelationId>,
 ): readonly Trigger[] {
   // Fences are dbps's, and what it put around a body is not the author's.
-  const own = rows.filter((row) => !isFenceTrigger(text(row, 'trigger_name')));
+  const own = rows.filter((row) => {
+    const name = text(row, 'trigger_name');
+    return !isFenceTrigger(name) && !isCaptureTrigger(name);
+  });
   return own.map((row) => {
     const body = withoutGuard(text(row, 'action_statement'));
     const touched = readTouchedRelations(body, schema, known);

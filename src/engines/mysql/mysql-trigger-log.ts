@@ -25,6 +25,13 @@ export const createChangeLogSql = (table: string): string => `
 
 // ---------------------------------------------------------------- triggers
 
+const PREFIX = 'dbps_capture_';
+
+/** They pass over sessions of dbps by themselves: no fence guards them, and no plan carries them over. */
+export function isCaptureTrigger(name: string): boolean {
+  return name.startsWith(PREFIX);
+}
+
 export const TRIGGER_EVENTS = ['INSERT', 'UPDATE', 'DELETE'] as const;
 
 export interface TriggerDefinition {
@@ -43,7 +50,7 @@ export function triggersOf(table: string, map: RelationMap, index: number): read
     'OLD',
   );
   return TRIGGER_EVENTS.map((event) => {
-    const trigger = `dbps_capture_${digest}_${event.toLowerCase()}`;
+    const trigger = `${PREFIX}${digest}_${event.toLowerCase()}`;
     const values = [
       index,
       quoteLiteral(event[0] as string),
