@@ -3,13 +3,13 @@
  * preflight-clean), and what earlier runs left behind is listed. "Could not check" is an outcome of its own: it is neither well nor ill.
  */
 import type { Config, ServiceConfig } from '../config/config.js';
-import type { ReadOnlyDatabase, Trace } from '../engines/engine.js';
+import type { CaptureMethod, ReadOnlyDatabase, Trace } from '../engines/engine.js';
 import type { ConnectionTarget } from '../model/connection-target.js';
 import { ConfigError, DatabaseError, RefusedError } from '../model/errors.js';
 import type { Finding } from '../model/finding.js';
 import type { RelationId } from '../model/relation-id.js';
 import type { ServiceState } from '../state/state-store.js';
-import { openDatabase, openReadOnly } from './databases.js';
+import { captureOf, openDatabase, openReadOnly } from './databases.js';
 
 export interface DoctorOptions {
   readonly services?: readonly string[];
@@ -60,7 +60,7 @@ export async function doctor(config: Config, options: DoctorOptions = {}): Promi
   const ruled = new Map<string, readonly RelationId[]>();
   for (const endpoint of endpoints(config, options)) {
     options.signal?.throwIfAborted();
-    const opened = await reach(endpoint, checks, options.signal);
+    const opened = await reach(endpoint, checks, captureOf(config), options.signal);
     if (opened === null) continue;
     try {
       if (endpoint.service === null)
@@ -121,13 +121,14 @@ function endpoints(config: Config, options: DoctorOptions): readonly Endpoint[] 
 async function reach(
   endpoint: Endpoint,
   checks: DoctorCheck[],
+  capture: CaptureMethod,
   signal: AbortSignal | undefined,
 ): Promise<ReadOnlyDatabase | null> {
   const add = (outcome: DoctorCheck['outcome'], detail: string) =>
     checks.push({ where: endpoint.where, name: 'reachable', outcome, detail, finding: null });
   try {
     const target = endpoint.target();
-    const database = await openReadOnly(target, signal);
+    const database = await openReadOnly(target, signal, capture);
     add('ok', target.toString());
     return database;
   } catch (error) {

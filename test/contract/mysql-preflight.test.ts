@@ -48,10 +48,11 @@ async function findings(
   role: 'source' | 'target',
   of: readonly string[],
   unknown: readonly string[] = [],
+  capture: 'log' | 'trigger' = 'log',
 ): Promise<Map<string, { subject: string; message: string; remedy: string | undefined }[]>> {
   const pool = await MysqlPool.open(target, { applicationName: 'dbps test', readOnly: true });
   try {
-    const checks = await new MysqlPreflight(pool, target).checks({ role, relations: of });
+    const checks = await new MysqlPreflight(pool, target, capture).checks({ role, relations: of });
     expect(checks.filter(({ outcome }) => outcome === 'unknown').map(({ name }) => name)).toEqual(unknown);
     const found = new Map<string, { subject: string; message: string; remedy: string | undefined }[]>();
     for (const { finding } of checks)
@@ -108,9 +109,44 @@ test('a server without a log', async () => {
     const found = await findings(empty.target, 'source', []);
     expect([...found.keys()]).toEqual(['RPL120']);
     expect(found.get('RPL120')?.[0]?.remedy).toContain('restart needed');
+    // Where triggers capture, nobody asks for a log.
+    expect([...(await findings(empty.target, 'source', [], [], 'trigger')).keys()]).toEqual([]);
   } finally {
     await silent.stop();
   }
+});
+
+test('capture by triggers: no privilege on the log, but what triggers do not see is told', async () => {
+  await server.query("CREATE USER 'local'@'%' IDENTIFIED BY 'x', 'careless'@'%' IDENTIFIED BY 'x'");
+  for (const grant of ['ALL ON dbps.*', `ALL ON \`${database.name}\`.*`])
+    await server.query(`GRANT ${grant} TO 'local'@'%'`);
+  const { host, port } = server;
+  const target = new ConnectionTarget({
+    engine: 'mysql',
+    host,
+    port,
+    user: 'local',
+    database: database.name,
+    password: async () => 'x',
+    tls: false,
+    parameters: {},
+  });
+  const wanted = [`${database.name}.orders`];
+  const before = await findings(target, 'source', wanted, ['open transactions'], 'trigger');
+  expect([...before.keys()].sort()).toEqual(['SEC214', 'TRG313', 'TRG314']);
+  expect(before.get('SEC214')?.[0]?.message).toContain('rolled back');
+  expect(before.get('TRG314')?.[0]?.message).toContain('not known');
+  await server.query(before.get('SEC214')?.[0]?.remedy ?? 'missing statement');
+  await server.query("GRANT SELECT ON mysql.* TO 'local'@'%'");
+  await server.query(`GRANT DROP ON \`${database.name}\`.* TO 'careless'@'%'`);
+  const careless = (await findings(target, 'source', wanted, [], 'trigger')).get('TRG314')?.[0];
+  expect(careless?.message).toContain("'careless'@'%'");
+  await server.query(
+    /REVOKE DROP ON \S+ FROM 'careless'@'%';/.exec(careless?.remedy ?? '')?.[0] ?? 'missing',
+  );
+  const after = (await findings(target, 'source', wanted, [], 'trigger')).get('TRG314')?.[0];
+  expect(after?.message).not.toContain('careless');
+  await server.query("DROP USER 'local'@'%', 'careless'@'%'");
 });
 
 test('privileges are named one by one, and the statements given grant them', async () => {

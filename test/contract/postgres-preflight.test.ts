@@ -5,6 +5,7 @@ import { PostgresPreflight } from '../../src/engines/postgres/postgres-preflight
 import {
   assessLogBudget,
   assessRules,
+  assessLog,
   assessServer,
   assessSlots,
   assessTransactions,
@@ -220,14 +221,15 @@ test('server settings are judged from what was read', async () => {
   const server = await pool.use(readServer);
   const codes = (checks: ReturnType<typeof assessServer>) =>
     checks.flatMap((c) => (c.outcome === 'problem' ? [c.finding?.code] : []));
-  expect(codes(assessServer(server, [], {}))).toEqual([]);
-  expect(codes(assessServer({ ...server, walLevel: 'replica' }, [], {}))).toEqual(['RPL101']);
+  expect(codes(assessServer(server, {}))).toEqual([]);
+  expect(codes(assessLog(server, [], {}))).toEqual([]);
+  expect(codes(assessLog({ ...server, walLevel: 'replica' }, [], {}))).toEqual(['RPL101']);
   const slot = { name: 'x', database: null, isActive: false, retainedBytes: 18 * 1024 ** 3 };
-  expect(codes(assessServer({ ...server, maxSlots: 1, maxSenders: 0 }, [slot], {}))).toEqual([
+  expect(codes(assessLog({ ...server, maxSlots: 1, maxSenders: 0 }, [slot], {}))).toEqual([
     'RPL102',
     'RPL103',
   ]);
-  expect(codes(assessServer({ ...server, isInRecovery: true, version: 110_000 }, [], {}))).toEqual([
+  expect(codes(assessServer({ ...server, isInRecovery: true, version: 110_000 }, {}))).toEqual([
     'RPL110',
     'RPL107',
   ]);

@@ -2,6 +2,7 @@
  * Cascades that the storage engine makes by itself. InnoDB changes the child's rows without a row event in the log and without firing a trigger: a
  * change that capture does not see and a fence does not stop. Triggers on the parent do the same in the open.
  */
+import type { CaptureMethod } from '../engine.js';
 import type { Finding } from '../../model/finding.js';
 import { parseRelationId, relationId, type RelationId } from '../../model/relation-id.js';
 import type { MysqlQueryable } from './mysql-connection.js';
@@ -21,12 +22,13 @@ async function areLogged(session: MysqlQueryable): Promise<boolean> {
   return (rows[0]?.['value'] ?? '') === 'OFF';
 }
 
-/** Whose child is among the relations. */
+/** Whose child is among the relations. They fire no trigger on any server of the family: capture by triggers misses even those in the log. */
 export async function readCascades(
   session: MysqlQueryable,
   relations: readonly RelationId[],
+  capture: CaptureMethod = 'log',
 ): Promise<Cascade[]> {
-  if (await areLogged(session)) return [];
+  if (capture === 'log' && (await areLogged(session))) return [];
   const among = new Set(relations);
   return (await readForeignKeys(session, relations))
     .filter((key) => among.has(key.relation) && (ACTS.has(key.onDelete) || ACTS.has(key.onUpdate)))

@@ -57,7 +57,7 @@ export async function openRoles(target: ConnectionTarget, options: OpenOptions):
     capabilities: CAPABILITIES,
     introspector: new MysqlIntrospector(pooled(pool), target.database),
     checksum,
-    preflight: new MysqlPreflight(pool, target),
+    preflight: new MysqlPreflight(pool, target, options.capture),
     control: new MysqlControl(pool),
     ddlRunner: new MysqlDdlRunner(pool),
     changes,
@@ -91,7 +91,7 @@ async function openReadOnly(target: ConnectionTarget, options: OpenOptions): Pro
     capabilities: CAPABILITIES,
     introspector: new MysqlIntrospector(pooled(pool), target.database),
     checksum,
-    preflight: new MysqlPreflight(pool, target),
+    preflight: new MysqlPreflight(pool, target, options.capture),
     control: {
       isInstalled: () => control.isInstalled(),
       readEpoch: (service) => control.readEpoch(service),

@@ -1,6 +1,6 @@
 /** From facts about the server to checks; pure. Each problem is a finding that says the setting, whether a restart is needed, and what to type. */
 import type { Finding, Severity } from '../../model/finding.js';
-import type { PreflightCheck } from '../engine.js';
+import type { CaptureMethod, PreflightCheck } from '../engine.js';
 import type { ConnectionFacts, ServerFacts, TransactionFacts } from './mysql-preflight-facts.js';
 
 export interface JudgementScope {
@@ -38,6 +38,8 @@ const REMEMBER = 'write it into the server’s configuration too, and let applic
 interface Rule {
   readonly name: string;
   readonly setting: string;
+  /** Asked only where changes are read from the log. */
+  readonly isOfLog?: true;
   /** null: all is well. `value` is undefined where the server does not know the setting. */
   readonly judge: (
     value: string | undefined,
@@ -57,6 +59,7 @@ const RULES: readonly Rule[] = [
   {
     name: 'binary log',
     setting: 'log_bin',
+    isOfLog: true,
     judge: (value) =>
       isOn(value)
         ? null
@@ -70,6 +73,7 @@ const RULES: readonly Rule[] = [
   {
     name: 'binlog_format',
     setting: 'binlog_format',
+    isOfLog: true,
     judge: (value, server) =>
       !hasLog(server) || value === undefined || value === 'ROW'
         ? null
@@ -82,6 +86,7 @@ const RULES: readonly Rule[] = [
   {
     name: 'binlog_row_image',
     setting: 'binlog_row_image',
+    isOfLog: true,
     judge: (value, server) =>
       !hasLog(server) || value === undefined || value === 'FULL'
         ? null
@@ -94,6 +99,7 @@ const RULES: readonly Rule[] = [
   {
     name: 'partial JSON',
     setting: 'binlog_row_value_options',
+    isOfLog: true,
     judge: (value) =>
       (value ?? '') === ''
         ? null
@@ -106,6 +112,7 @@ const RULES: readonly Rule[] = [
   ...(['binlog_transaction_compression', 'log_bin_compress'] as const).map((setting): Rule => ({
     name: 'log compression',
     setting,
+    isOfLog: true,
     judge: (value) =>
       isOn(value)
         ? {
@@ -118,6 +125,7 @@ const RULES: readonly Rule[] = [
   {
     name: 'server_id',
     setting: 'server_id',
+    isOfLog: true,
     judge: (value, server) =>
       hasLog(server) && value === '0'
         ? {
@@ -131,6 +139,7 @@ const RULES: readonly Rule[] = [
   {
     name: 'global transaction ids',
     setting: 'gtid_mode',
+    isOfLog: true,
     judge: (value) =>
       value === undefined || /^ON/.test(value)
         ? null
@@ -145,6 +154,7 @@ const RULES: readonly Rule[] = [
   {
     name: 'log retention',
     setting: 'binlog_expire_logs_seconds',
+    isOfLog: true,
     judge: (value, server) => {
       const days = Number(server.settings.get('expire_logs_days') ?? 0);
       const seconds = Number(value ?? 0) || days * 86_400;
@@ -195,6 +205,7 @@ export function assessServer(
   server: ServerFacts,
   role: 'source' | 'target',
   scope: JudgementScope,
+  capture: CaptureMethod = 'log',
 ): PreflightCheck[] {
   const name = `${server.product} ${/\d+\.\d+\.\d+/.exec(server.versionText.replace(/^5\.5\.5-/, ''))?.[0] ?? server.versionText}`;
   const checks: PreflightCheck[] = [
@@ -218,6 +229,7 @@ export function assessServer(
       }),
     ];
   for (const rule of RULES) {
+    if (rule.isOfLog && capture === 'trigger') continue;
     const value = server.settings.get(rule.setting);
     const found = rule.judge(value, server);
     if (found !== null) checks.push(problem(rule.name, scope, { subject: rule.setting, ...found }));

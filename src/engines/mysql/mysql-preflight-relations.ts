@@ -1,6 +1,6 @@
 /** From facts about relations and privileges to checks; pure. */
 import { parseRelationId, type RelationId } from '../../model/relation-id.js';
-import type { PreflightCheck } from '../engine.js';
+import type { CaptureMethod, PreflightCheck } from '../engine.js';
 import { accountOf } from './mysql-accounts.js';
 import { assessCascades, type Cascade } from './mysql-cascades.js';
 import { missingPrivileges, type Grant } from './mysql-grants.js';
@@ -34,16 +34,19 @@ const OF_DATABASES = new Set(['LOCK TABLES', 'EVENT', 'CREATE ROUTINE', 'ALTER R
 export function assessPrivileges(
   grants: readonly Grant[],
   server: ServerFacts,
-  role: 'source' | 'target',
+  { role, capture }: { readonly role: 'source' | 'target'; readonly capture: CaptureMethod },
   relations: readonly RelationId[],
   scope: JudgementScope,
 ): PreflightCheck[] {
   const account = accountOf(server.account);
   const checks: PreflightCheck[] = [];
-  const replication = missingPrivileges(grants, REPLICATION, null);
+  const replication = capture === 'log' ? missingPrivileges(grants, REPLICATION, null) : [];
   checks.push(
     replication.length === 0
-      ? ok('replication privilege', account)
+      ? ok(
+          'replication privilege',
+          capture === 'log' ? account : 'not needed: changes are captured by triggers',
+        )
       : problem('replication privilege', scope, {
           code: 'SEC211',
           subject: account,
@@ -69,9 +72,9 @@ export function assessPrivileges(
       ? ok('process privilege', account)
       : problem('process privilege', scope, {
           code: 'SEC214',
-          severity: 'warning',
+          severity: capture === 'trigger' ? 'error' : 'warning',
           subject: account,
-          message: `${account} does not see other sessions: who holds up a cutover, and who still uses legacy, cannot be told`,
+          message: `${account} does not see other sessions: ${capture === 'trigger' ? 'capture by triggers cannot tell a transaction that is still open from one that was rolled back' : 'who holds up a cutover, and who still uses legacy, cannot be told'}`,
           remedy: `GRANT PROCESS ON *.* TO ${account};`,
         }),
   );
@@ -147,7 +150,7 @@ export function assessRelations(
           ...about,
           code: 'RPL201',
           message: `${id} has no primary key and no unique key on NOT NULL columns: nothing identifies a row`,
-          remedy: `ALTER TABLE ${quoteRelation(id)} ADD PRIMARY KEY (…); or ADD COLUMN id bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY`,
+          remedy: `ALTER TABLE ${quoteRelation(id)} ADD PRIMARY KEY over columns that tell its rows apart; where none do: ALTER TABLE ${quoteRelation(id)} ADD COLUMN row_id bigint unsigned NOT NULL AUTO_INCREMENT INVISIBLE PRIMARY KEY;`,
         }),
       );
     return checks;

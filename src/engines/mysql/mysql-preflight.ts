@@ -1,8 +1,9 @@
 /** Can this run here? Facts are read one group at a time: a group that cannot be read is "could not check", not a problem found. */
 import type { ConnectionTarget } from '../../model/connection-target.js';
-import type { Preflight, PreflightCheck, PreflightRequest } from '../engine.js';
+import type { CaptureMethod, Preflight, PreflightCheck, PreflightRequest } from '../engine.js';
 import { readCascades } from './mysql-cascades.js';
 import { openMysqlSession, queryable, type MysqlPool, type MysqlQueryable } from './mysql-connection.js';
+import { assessTriggerCapture, readCaptureBypasses } from './mysql-preflight-triggers.js';
 import { missingPrivileges, readOwnGrants, type Grant } from './mysql-grants.js';
 import {
   readConnection,
@@ -28,6 +29,7 @@ export class MysqlPreflight implements Preflight {
   constructor(
     private readonly pool: MysqlPool,
     private readonly target: ConnectionTarget,
+    private readonly capture: CaptureMethod = 'log',
   ) {}
 
   async checks(request: PreflightRequest): Promise<readonly PreflightCheck[]> {
@@ -36,7 +38,7 @@ export class MysqlPreflight implements Preflight {
     const ask = <T>(look: (session: MysqlQueryable) => Promise<T>): Promise<T> =>
       this.pool.use((connection) => look(queryable(connection)));
     const server = await ask(readServer);
-    const checks: PreflightCheck[] = [...assessServer(server, role, scope)];
+    const checks: PreflightCheck[] = [...assessServer(server, role, scope, this.capture)];
     const group = async (name: string, look: () => Promise<readonly PreflightCheck[]>) => {
       request.signal?.throwIfAborted();
       try {
@@ -61,7 +63,7 @@ export class MysqlPreflight implements Preflight {
     await group('privileges', async () => {
       grants = await ask(readOwnGrants);
       return [
-        ...assessPrivileges(grants, server, role, relations, scope),
+        ...assessPrivileges(grants, server, { role, capture: this.capture }, relations, scope),
         assessTriggerCreation(server, missingPrivileges(grants, ['SUPER'], null).length === 0, scope),
       ];
     });
@@ -71,8 +73,12 @@ export class MysqlPreflight implements Preflight {
         assessRelations(await ask((s) => readRelations(s, relations)), server, scope),
       );
       await group('cascades', async () =>
-        assessEngineCascades(await ask((s) => readCascades(s, relations)), scope),
+        assessEngineCascades(await ask((s) => readCascades(s, relations, this.capture)), scope),
       );
+      if (this.capture === 'trigger')
+        await group('capture by triggers', async () => [
+          assessTriggerCapture(await ask((s) => readCaptureBypasses(s, relations)), relations, scope),
+        ]);
       if (role === 'source')
         await group('code in the database', async () =>
           assessWritersInside(await ask((s) => readWriters(s, relations)), scope),

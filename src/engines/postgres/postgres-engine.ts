@@ -57,7 +57,7 @@ export async function openRoles(target: ConnectionTarget, options: OpenOptions):
     capabilities: CAPABILITIES,
     introspector: new PostgresIntrospector(pool),
     checksum,
-    preflight: new PostgresPreflight(pool, target),
+    preflight: new PostgresPreflight(pool, target, options.capture),
     control: new PostgresControl(pool),
     ddlRunner: new PostgresDdlRunner(pool),
     changes,
@@ -90,7 +90,7 @@ async function openReadOnly(target: ConnectionTarget, options: OpenOptions): Pro
     capabilities: CAPABILITIES,
     introspector: new PostgresIntrospector(pool),
     checksum,
-    preflight: new PostgresPreflight(pool, target),
+    preflight: new PostgresPreflight(pool, target, options.capture),
     control: {
       isInstalled: () => control.isInstalled(),
       readEpoch: (service) => control.readEpoch(service),

@@ -223,6 +223,14 @@ export async function readTransactions(client: Queryable): Promise<TransactionFa
   };
 }
 
+/** Subscriptions of this database: what they bring in is written as a replica, which fires no ordinary trigger. */
+export async function readSubscriptions(client: Queryable): Promise<readonly string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    'SELECT s.subname AS name FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = current_database() ORDER BY 1',
+  );
+  return rows.map(({ name }) => name);
+}
+
 /** Statements of one session outside a transaction: through a transaction pooler they are answered by whoever is free. */
 export async function readBackends(client: Queryable): Promise<readonly number[]> {
   const pids = new Set<number>();

@@ -35,11 +35,7 @@ function problem(
   };
 }
 
-export function assessServer(
-  server: ServerFacts,
-  slots: readonly SlotFacts[],
-  scope: JudgementScope,
-): PreflightCheck[] {
+export function assessServer(server: ServerFacts, scope: JudgementScope): PreflightCheck[] {
   const checks: PreflightCheck[] = [];
   const role = quoteIdentifier(server.role);
   checks.push(
@@ -63,6 +59,28 @@ export function assessServer(
     );
     return checks;
   }
+  checks.push(
+    server.mayCreate
+      ? ok('create privilege', `on database ${server.database}`)
+      : problem('create privilege', scope, {
+          code: 'SEC203',
+          subject: `database ${server.database}`,
+          message: `role ${server.role} may not create a schema or a publication in ${server.database}`,
+          remedy: `GRANT CREATE ON DATABASE ${quoteIdentifier(server.database)} TO ${role};`,
+        }),
+  );
+  return checks;
+}
+
+/** What reading the server's log takes. */
+export function assessLog(
+  server: ServerFacts,
+  slots: readonly SlotFacts[],
+  scope: JudgementScope,
+): PreflightCheck[] {
+  if (server.isInRecovery) return [];
+  const checks: PreflightCheck[] = [];
+  const role = quoteIdentifier(server.role);
   checks.push(
     server.walLevel === 'logical'
       ? ok('wal_level', 'logical')
@@ -101,14 +119,6 @@ export function assessServer(
           subject: `role ${server.role}`,
           message: `role ${server.role} may not replicate`,
           remedy: `ALTER ROLE ${role} REPLICATION;`,
-        }),
-    server.mayCreate
-      ? ok('create privilege', `on database ${server.database}`)
-      : problem('create privilege', scope, {
-          code: 'SEC203',
-          subject: `database ${server.database}`,
-          message: `role ${server.role} may not create a schema or a publication in ${server.database}`,
-          remedy: `GRANT CREATE ON DATABASE ${quoteIdentifier(server.database)} TO ${role};`,
         }),
   );
   return checks;
@@ -263,6 +273,26 @@ function keyRemedy(id: RelationId, found: NonNullable<RelationFacts['found']>): 
   const sequence = quoteRelation(relationId(schema, `${rootName.slice(0, 50)}_row_id`));
   // Identity columns of partitioned tables come with PostgreSQL 17.
   return `CREATE SEQUENCE ${sequence}; ALTER TABLE ${quoteRelation(root)} ADD COLUMN row_id bigint NOT NULL DEFAULT nextval('${sequence.replaceAll("'", "''")}'), ADD PRIMARY KEY (row_id, ${columns(parted)});${identity(name)} ${own}`;
+}
+
+/** Triggers capture whatever an ordinary session writes, TRUNCATE and cascades too; not what is written as a replica. */
+export function assessTriggerCapture(
+  subscriptions: readonly string[],
+  server: ServerFacts,
+  scope: JudgementScope,
+): PreflightCheck {
+  if (subscriptions.length === 0)
+    return ok(
+      'capture by triggers',
+      'TRUNCATE and cascades are captured; sessions that work as a replica are not',
+    );
+  return problem('capture by triggers', scope, {
+    code: 'TRG315',
+    severity: 'warning',
+    subject: `subscriptions of ${server.database}`,
+    message: `what ${subscriptions.join(', ')} ${subscriptions.length === 1 ? 'brings' : 'bring'} in is written as a replica, which fires no trigger: it is not captured`,
+    remedy: `migration.capture: log, or end the subscription before the move where it writes to relations that move: ALTER SUBSCRIPTION ${subscriptions.map(quoteIdentifier).join(', ')} DISABLE;`,
+  });
 }
 
 export function assessTransactions(facts: TransactionFacts, scope: JudgementScope): PreflightCheck[] {

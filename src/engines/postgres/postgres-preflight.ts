@@ -1,7 +1,7 @@
 /** Can this run here? Facts are read one group at a time: a group that cannot be read is "could not check", not a problem found. */
 import type { ConnectionTarget } from '../../model/connection-target.js';
 import type { RelationId } from '../../model/relation-id.js';
-import type { Preflight, PreflightCheck, PreflightRequest } from '../engine.js';
+import type { CaptureMethod, Preflight, PreflightCheck, PreflightRequest } from '../engine.js';
 import { openSession, type SessionPool } from './postgres-connection.js';
 import {
   readBackends,
@@ -9,11 +9,13 @@ import {
   readRuled,
   readServer,
   readSlots,
+  readSubscriptions,
   readTransactions,
   tryReplicaRole,
   type ServerFacts,
 } from './postgres-preflight-facts.js';
 import {
+  assessLog,
   assessLogBudget,
   assessPooler,
   assessRelations,
@@ -23,12 +25,14 @@ import {
   assessServer,
   assessSlots,
   assessTransactions,
+  assessTriggerCapture,
 } from './postgres-preflight-judgement.js';
 
 export class PostgresPreflight implements Preflight {
   constructor(
     private readonly pool: SessionPool,
     private readonly target: ConnectionTarget,
+    private readonly capture: CaptureMethod = 'log',
   ) {}
 
   async checks(request: PreflightRequest): Promise<readonly PreflightCheck[]> {
@@ -36,8 +40,10 @@ export class PostgresPreflight implements Preflight {
     const server = await this.pool.use(readServer);
     const slots = await this.pool.use(readSlots);
     const checks: PreflightCheck[] = [
-      ...assessServer(server, slots, scope),
-      assessLogBudget(server, request.walBudgetBytes ?? null, scope),
+      ...assessServer(server, scope),
+      ...(this.capture === 'log'
+        ? [...assessLog(server, slots, scope), assessLogBudget(server, request.walBudgetBytes ?? null, scope)]
+        : []),
       ...assessSlots(slots, server.database, scope),
     ];
     const group = async (name: string, look: () => Promise<readonly PreflightCheck[]>) => {
@@ -55,7 +61,9 @@ export class PostgresPreflight implements Preflight {
     await group('direct connection', async () => [assessPooler(await this.pool.use(readBackends), scope)]);
     await group('replication connection', async () =>
       // Without the privilege the refusal is known, and already said.
-      server.mayReplicate ? [assessReplicationConnection(await this.#replicationError(), server, scope)] : [],
+      server.mayReplicate && this.capture === 'log'
+        ? [assessReplicationConnection(await this.#replicationError(), server, scope)]
+        : [],
     );
     await group('replica role', async () => {
       const refusal = await this.pool.use(tryReplicaRole);
@@ -67,6 +75,10 @@ export class PostgresPreflight implements Preflight {
     await group('open transactions', async () =>
       assessTransactions(await this.pool.use(readTransactions), scope),
     );
+    if (this.capture === 'trigger')
+      await group('capture by triggers', async () => [
+        assessTriggerCapture(await this.pool.use(readSubscriptions), server, scope),
+      ]);
     if (request.role === 'source' && request.relations.length > 0)
       await group('relations', async () => this.#relations(request, server, scope));
     return checks;

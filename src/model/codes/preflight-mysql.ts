@@ -135,6 +135,14 @@ export const PREFLIGHT_MYSQL = {
     example: "'dbps'@'%' does not see other sessions",
     fix: "GRANT PROCESS ON *.* TO 'dbps'@'%';",
   },
+  TRG314: {
+    title: 'capture by triggers does not see TRUNCATE',
+    severity: 'warning',
+    meaning:
+      'With migration.capture: trigger changes are noted by row triggers. On the MySQL family TRUNCATE fires none, and neither do cascades that the server makes by itself (TRG312, refused). Rows that TRUNCATE took away stay on the other side until verify finds them; the relation is then copied again.',
+    example: "TRUNCATE fires no trigger, so it is not captured; 'shop'@'%' may do it",
+    fix: "REVOKE DROP ON shop.* FROM 'shop'@'%'; and DELETE instead of TRUNCATE while the service moves. DROP is the privilege that TRUNCATE takes.",
+  },
   TRG313: {
     title: 'code that stays writes to relations that move',
     severity: 'warning',

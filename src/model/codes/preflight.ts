@@ -80,6 +80,15 @@ export const PREFLIGHT = {
     example: 'PostgreSQL 11.22',
     fix: 'Upgrade the server first.',
   },
+  TRG315: {
+    title: 'capture by triggers does not see what replicas write',
+    severity: 'warning',
+    meaning:
+      'With migration.capture: trigger changes are noted by triggers, which do not fire for sessions under session_replication_role = replica. Subscriptions of this database write in such sessions.',
+    example:
+      'what billing_feed brings in is written as a replica, which fires no trigger: it is not captured',
+    fix: 'migration.capture: log where the log can be read; else ALTER SUBSCRIPTION billing_feed DISABLE; where it writes to relations that move.',
+  },
   RPL301: {
     title: 'a slot that nobody reads keeps log',
     severity: 'warning',
