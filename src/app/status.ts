@@ -66,7 +66,10 @@ export interface Traffic {
 export type SideFence = FenceState['state'] | 'unknown';
 
 export interface StreamStatus {
-  readonly slot: string;
+  /** What keeps the changes on the server: `slot dbps_…_fwd`, `binary log from binlog.000007`, `change log dbps.change_log_…`. */
+  readonly name: string;
+  /** The replication slot; null where capture has none. */
+  readonly slot: string | null;
   readonly isActive: boolean;
   readonly isLost: boolean;
   readonly head: string | null;
@@ -221,7 +224,8 @@ async function observeStream(
   const head = await from.changes.currentPosition();
   const applied = (await to?.control.readCheckpoint(service, direction))?.applied ?? null;
   return {
-    slot: capture.identity['slot'] ?? '',
+    name: capture.name,
+    slot: capture.identity['slot'] ?? null,
     isActive: capture.isActive,
     isLost: capture.isLost,
     head,
@@ -312,9 +316,9 @@ function findingsOf(
     found.push({
       code: 'DRF102',
       severity: 'error',
-      subject: `slot ${stream.slot}`,
+      subject: stream.name,
       service: state.service,
-      message: `the log that ${direction} capture needs is gone`,
+      message: `what ${direction} capture needs is gone`,
       remedy: `dbps migrate abort ${state.service}`,
     });
   }

@@ -423,6 +423,8 @@ export interface PreparedCapture {
 }
 
 export interface CaptureStatus {
+  /** What keeps the changes on this server, in words: `slot dbps_…_fwd`, `binary log from binlog.000007`, `change log dbps.change_log_…`. */
+  readonly name: string;
   readonly isActive: boolean;
   readonly confirmed: Position;
   /** Log kept because of it, bytes; null where unknown. */
@@ -855,6 +857,8 @@ export interface BrokenKey {
   readonly relation: RelationId;
   readonly name: string;
   readonly error: string;
+  /** What to do once the rows are mended, in this engine's SQL where it takes any. */
+  readonly remedy: string;
 }
 
 export interface SequenceAdvance {

@@ -9,7 +9,8 @@ const ALARM = 0.9;
 
 export interface RetainedLog {
   readonly direction: 'forward' | 'reverse';
-  readonly slot: string;
+  /** As CaptureStatus has it. */
+  readonly name: string;
   readonly bytes: number;
 }
 
@@ -21,14 +22,14 @@ export async function overBudget(context: Context): Promise<readonly RetainedLog
     const status = await from.changes.status({ service: context.service.name, direction });
     const bytes = status?.retainedBytes ?? 0;
     if (bytes >= context.settings.walBudgetBytes * ALARM) {
-      found.push({ direction, slot: status?.identity['slot'] ?? direction, bytes });
+      found.push({ direction, name: status?.name ?? direction, bytes });
     }
   }
   return found;
 }
 
 export function describeRetained(log: RetainedLog, budget: number): string {
-  return `slot ${log.slot} keeps ${megabytes(log.bytes)} of the log; the budget is ${megabytes(budget)}`;
+  return `${log.name} keeps ${megabytes(log.bytes)} of the log; the budget is ${megabytes(budget)}`;
 }
 
 const megabytes = (bytes: number): string => `${Math.round(bytes / 1_000_000).toLocaleString('en')} MB`;

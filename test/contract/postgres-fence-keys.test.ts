@@ -67,6 +67,8 @@ test('a key that rows break by now comes back for new rows only, and is told', a
   expect(broken).toMatchObject([{ relation: 'public.reviews', name: 'reviews_order' }]);
   expect(await keys()).toContain('reviews reviews_order not valid');
   await expect(database.query('INSERT INTO reviews VALUES (2, 998)')).rejects.toThrow(/foreign key/);
+  const statement = /ALTER TABLE .*;/.exec(broken[0]?.remedy ?? '')?.[0] ?? 'missing statement';
+  await expect(database.query(statement)).rejects.toThrow(/reviews_order/);
 });
 
 test('H13: an applier that cannot be a replica meets no trigger, no key, no strict identity; opening gives all of them back', async () => {

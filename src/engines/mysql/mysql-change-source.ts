@@ -80,6 +80,7 @@ export class MysqlCaptureObserver implements CaptureObserver {
     ]);
     const head = files === null ? null : [...files].at(-1);
     return {
+      name: `binary log from ${file}`,
       isActive: lock?.['holder'] != null,
       confirmed: row.confirmed,
       retainedBytes:

@@ -190,7 +190,13 @@ export async function attachKeys(
   for (const key of keys) {
     work.signal?.throwIfAborted();
     const orphan = await findOrphan(pool, key);
-    if (orphan !== null) broken.push({ relation: key.relation, name: key.name, error: orphan });
+    if (orphan !== null)
+      broken.push({
+        relation: key.relation,
+        name: key.name,
+        error: orphan,
+        remedy: `Mend the rows; the key itself is in force and needs no statement. These are they: ${orphansSql(key, 'c.*')};`,
+      });
     else if (unvalidated.has(keySubject(key)))
       await pool.ownedTransaction(owner, (connection) =>
         forget(connection, fence, 'unvalidated-key', keySubject(key)),
@@ -199,15 +205,18 @@ export async function attachKeys(
   return broken;
 }
 
-async function findOrphan(pool: MysqlPool, key: ForeignKeyFacts): Promise<string | null> {
+/** Rows whose parent is not there. */
+function orphansSql(key: ForeignKeyFacts, what: string): string {
   const columns = key.columns.map(quoteIdentifier);
-  const [row] = await pool.query(
-    `SELECT 1 FROM ${quoteRelation(key.relation)} c
-      WHERE ${columns.map((column) => `c.${column} IS NOT NULL`).join(' AND ')}
-        AND NOT EXISTS (SELECT 1 FROM ${quoteRelation(key.parent)} p
-                         WHERE ${columns.map((column, at) => `p.${quoteIdentifier(key.parentColumns[at] ?? '')} = c.${column}`).join(' AND ')})
-      LIMIT 1`,
+  return (
+    `SELECT ${what} FROM ${quoteRelation(key.relation)} c WHERE ${columns.map((column) => `c.${column} IS NOT NULL`).join(' AND ')} ` +
+    `AND NOT EXISTS (SELECT 1 FROM ${quoteRelation(key.parent)} p ` +
+    `WHERE ${columns.map((column, at) => `p.${quoteIdentifier(key.parentColumns[at] ?? '')} = c.${column}`).join(' AND ')})`
   );
+}
+
+async function findOrphan(pool: MysqlPool, key: ForeignKeyFacts): Promise<string | null> {
+  const [row] = await pool.query(`${orphansSql(key, '1')} LIMIT 1`);
   return row === undefined
     ? null
     : `rows of ${key.relation} have no parent in ${key.parent} (${key.columns.join(', ')})`;

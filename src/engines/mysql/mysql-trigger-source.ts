@@ -72,6 +72,7 @@ export class MysqlTriggerObserver implements CaptureObserver {
     ]);
     const damage = await this.damage(row);
     return {
+      name: `change log dbps.${log}`,
       isActive: lock?.['holder'] != null,
       confirmed: row.confirmed,
       retainedBytes: table === undefined ? null : Number(table['data_length']),

@@ -68,6 +68,7 @@ export class PostgresCaptureObserver implements CaptureObserver {
               (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline`,
     );
     return {
+      name: `slot ${name}`,
       isActive: slot?.active === 't',
       confirmed: slot?.confirmed ?? '0/0',
       retainedBytes: slot?.retained == null ? null : Number(slot.retained),

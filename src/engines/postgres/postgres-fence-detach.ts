@@ -146,7 +146,13 @@ export async function attachKeys(
     const error = await validate(pool, owner, key, signal);
     if (error === null)
       await pool.ownedTransaction(owner, (client) => forget(client, service, 'unvalidated-key', subject));
-    else broken.push({ relation: key.relation, name: key.name, error });
+    else
+      broken.push({
+        relation: key.relation,
+        name: key.name,
+        error,
+        remedy: `Mend the rows, then: ALTER TABLE ${quoteRelation(key.relation)} VALIDATE CONSTRAINT ${quoteIdentifier(key.name)};`,
+      });
   }
   return broken;
 }

@@ -63,6 +63,7 @@ export class PostgresTriggerObserver implements CaptureObserver {
               (${holderSql(stream)}) AS holder`,
     );
     return {
+      name: `change log dbps.${changeLogName(stream)}`,
       isActive: row?.holder != null,
       confirmed: START,
       retainedBytes: Number(row?.bytes ?? 0),

@@ -13,7 +13,7 @@ function captureAlive(direction: Direction): Guard {
         status === null
           ? `${direction} capture is not there`
           : status.isLost
-            ? `the log that slot ${status.identity['slot'] ?? ''} needs is gone`
+            ? `what ${status.name} needs is gone`
             : status.altered !== undefined
               ? `${status.altered}: changes may be missing`
               : replication?.error != null

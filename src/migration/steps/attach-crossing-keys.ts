@@ -25,7 +25,7 @@ export const attachCrossingKeys: Step = {
         )),
       );
     const names = [...new Set(broken.map(({ relation, name }) => `${relation} ${name}`))];
-    for (const { relation, name, error } of broken) {
+    for (const { relation, name, error, remedy } of broken) {
       context.emit({
         type: 'finding',
         finding: {
@@ -35,7 +35,7 @@ export const attachCrossingKeys: Step = {
           relation,
           service: context.service.name,
           message: `the foreign key ${name} of ${relation} is back, but existing rows break it: ${error}`,
-          remedy: `Mend the rows, then: ALTER TABLE ${relation} VALIDATE CONSTRAINT ${name};`,
+          remedy,
         },
       });
     }

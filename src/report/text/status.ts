@@ -49,7 +49,7 @@ export interface ServiceReport {
 }
 
 interface StreamReport {
-  readonly slot: string;
+  readonly name: string;
   readonly isActive: boolean;
   readonly isLost: boolean;
   readonly lagBytes: number | null;
@@ -159,7 +159,7 @@ function streamLine(stream: StreamReport, style: Style): string {
         : 'nobody reads it',
     ...(stream.lagMs === null ? [] : [`lag ${formatDuration(stream.lagMs)}`]),
     ...(stream.lagBytes === null ? [] : [`${formatBytes(stream.lagBytes)} behind`]),
-    `slot ${stream.slot}${stream.retainedBytes === null ? '' : ` keeps ${formatBytes(stream.retainedBytes)} of log`}`,
+    `${stream.name}${stream.retainedBytes === null ? '' : ` keeps ${formatBytes(stream.retainedBytes)} of log`}`,
     ...(stream.error === null ? [] : [style.red(stream.error)]),
   ].join('   ');
 }
