@@ -108,10 +108,28 @@ export function queryable(connection: mysql.Connection): MysqlQueryable {
 export class MysqlPool {
   readonly #pool: mysql.Pool;
   readonly #openSession: () => Promise<mysql.Connection>;
+  /** Sessions at work, each with what makes its work fail: the driver leaves a statement of a destroyed connection pending for ever. */
+  readonly #busy = new Map<mysql.Connection, (reason: unknown) => void>();
+  readonly #signal: AbortSignal | undefined;
+  readonly #callOff = (): void => {
+    for (const [connection, fail] of this.#busy) {
+      const id = connection.threadId;
+      connection.destroy();
+      fail(this.#signal?.reason);
+      void this.#kill(id);
+    }
+  };
 
-  private constructor(pool: mysql.Pool, openSession: () => Promise<mysql.Connection>) {
+  private constructor(
+    pool: mysql.Pool,
+    openSession: () => Promise<mysql.Connection>,
+    options: MysqlSessionOptions,
+  ) {
     this.#pool = pool;
     this.#openSession = openSession;
+    // Whoever writes ends at a point of his own choosing; a reader that the server keeps waiting is called off.
+    this.#signal = options.readOnly === true ? options.signal : undefined;
+    this.#signal?.addEventListener('abort', this.#callOff, { once: true });
   }
 
   static async open(target: ConnectionTarget, options: MysqlSessionOptions): Promise<MysqlPool> {
@@ -130,7 +148,7 @@ export class MysqlPool {
         });
       }
     });
-    const opened = new MysqlPool(pool, () => openMysqlSession(target, options));
+    const opened = new MysqlPool(pool, () => openMysqlSession(target, options), options);
     try {
       // The first session proves that there is a way in.
       await opened.use((connection) => connection.query('SELECT 1'));
@@ -157,10 +175,16 @@ export class MysqlPool {
   async use<T>(work: (connection: mysql.Connection) => Promise<T>): Promise<T> {
     const connection = await this.#pool.getConnection();
     try {
-      const result = await work(connection);
+      const result = await new Promise<T>((resolve, reject) => {
+        this.#busy.set(connection, reject);
+        this.#signal?.throwIfAborted();
+        work(connection).then(resolve, reject);
+      });
+      this.#busy.delete(connection);
       connection.release();
       return result;
     } catch (error) {
+      this.#busy.delete(connection);
       // An error without an SQL state is the connection's, not the statement's.
       if (error instanceof Error && 'sqlState' in error && typeof error.sqlState === 'string')
         connection.release();
@@ -202,7 +226,16 @@ export class MysqlPool {
     });
   }
 
+  /** The server goes on with a statement whose client has gone, until it has something to send. */
+  async #kill(id: number): Promise<void> {
+    const session = await this.#openSession().catch(() => null);
+    // Already gone: just what was wanted.
+    await session?.query(`KILL ${Number(id)}`).catch(() => undefined);
+    session?.destroy();
+  }
+
   async close(): Promise<void> {
+    this.#signal?.removeEventListener('abort', this.#callOff);
     await this.#pool.end();
   }
 }
