@@ -55,6 +55,20 @@ async function isEqual(map: RelationMap, isStrict = false): Promise<boolean> {
   return a.rows === b.rows && a.hash === b.hash;
 }
 
+test('a column that may be NULL since it was last looked at is asked for NULLs', async () => {
+  const map = await bothSides('id int PRIMARY KEY, code text NOT NULL, note text');
+  for (const side of [legacy, service]) await side.query(`INSERT INTO ${map.source} VALUES (1, 'a', 'same')`);
+  expect(await isEqual(map)).toBe(true);
+  for (const [side, note] of [
+    [legacy, 'this'],
+    [service, 'that'],
+  ] as const) {
+    await side.query(`ALTER TABLE ${map.source} ALTER code DROP NOT NULL`);
+    await side.query(`UPDATE ${map.source} SET code = NULL, note = '${note}'`);
+  }
+  expect(await isEqual(map)).toBe(false);
+});
+
 describe('told apart', () => {
   const pairs: [type: string, a: string, b: string][] = [
     ['bigint', '1', '4294967296'],

@@ -57,6 +57,7 @@ const ROWS_HERE = 500;
 
 export class PostgresChecksum implements Checksum {
   readonly #sessions: CopySessions;
+  readonly #known = new Map<RelationId, Nullability>();
 
   constructor(target: ConnectionTarget, options: OpenOptions) {
     this.#sessions = new CopySessions(target, { ...options, settings: BULK_SETTINGS, readOnly: true });
@@ -124,13 +125,36 @@ export class PostgresChecksum implements Checksum {
       return digest.result();
     }
     return this.#sessions.use(async (client) => {
-      const { rows } = await client.query<{ rows: string; hash: string | null }>(
-        `SELECT count(*) AS rows, ${isSum(method) ? 'sum' : 'bit_xor'}(${rowNumber(method, 'mixed')})::text AS hash
-           FROM (SELECT ${mixed(map, method, side)} AS mixed FROM ${await from(client, map, side)}
-                  WHERE ${condition} OFFSET 0) q`,
-      );
-      return { rows: Number(rows[0]?.rows ?? 0), hash: rows[0]?.hash ?? '' };
+      const relation = relationOn(map, side);
+      const known = await this.#nullability(client, relation);
+      const ask = async (notNull: ReadonlySet<string>) => {
+        const number = rowNumber(method, mixed(map, method, side, notNull));
+        const { rows } = await client.query<{ rows: string; hash: string | null; not_null: string }>(
+          `SELECT count(*) AS rows, ${isSum(method) ? 'sum' : 'bit_xor'}(${number})::text AS hash, (${notNullSql(relation)}) AS not_null
+             FROM ${fromClause(relation, known.kind)} WHERE ${condition}`,
+        );
+        return rows[0];
+      };
+      let found = await ask(known.notNull);
+      if (found?.not_null !== known.text) {
+        // Somebody has altered the table since: this statement may have met a NULL that it did not ask for.
+        this.#known.delete(relation);
+        found = await ask(new Set());
+      }
+      return { rows: Number(found?.rows ?? 0), hash: found?.hash ?? '' };
     }, signal);
+  }
+
+  /** Asked once a relation, and compared again within each statement that relies on it. */
+  async #nullability(client: pg.Client, relation: RelationId): Promise<Nullability> {
+    const known = this.#known.get(relation);
+    if (known !== undefined) return known;
+    const kind = await relationKind(client, relation);
+    const { rows } = await client.query<{ not_null: string }>(`SELECT (${notNullSql(relation)}) AS not_null`);
+    const text = rows[0]?.not_null ?? '[]';
+    const found = { kind, text, notNull: new Set(JSON.parse(text) as string[]) };
+    this.#known.set(relation, found);
+    return found;
   }
 
   async count(map: RelationMap, side: Side, signal?: AbortSignal): Promise<number> {
@@ -300,12 +324,11 @@ export class PostgresChecksum implements Checksum {
     }
     return this.#sessions.use(async (client) => {
       const key = keyOn(map, side, method);
-      const names = key.map((_, i) => `k${i}`);
+      const row = mixed(map, method, side);
       const { rows } = await client.query<string[]>({
-        text: `SELECT ${names.join(', ')}, ${isCanonical(method) ? 'mixed' : finishSql('mixed')}
-                 FROM (SELECT ${key.map((c, i) => `${quoteIdentifier(c.name)}::text AS k${i}`).join(', ')},
-                              ${mixed(map, method, side)} AS mixed
-                         FROM ${await from(client, map, side)} WHERE ${condition} OFFSET 0) q`,
+        text: `SELECT ${key.map((c) => `${quoteIdentifier(c.name)}::text`).join(', ')},
+                      ${isCanonical(method) ? row : finishSql(row)}
+                 FROM ${await from(client, map, side)} WHERE ${condition}`,
         rowMode: 'array',
       });
       return rows.map((row) => ({
@@ -359,6 +382,24 @@ export class PostgresChecksum implements Checksum {
   }
 }
 
+/** What a relation is, and in which of its columns no NULL can be. */
+interface Nullability {
+  readonly kind: string;
+  readonly notNull: ReadonlySet<string>;
+  /** The answer of `notNullSql` that says so. */
+  readonly text: string;
+}
+
+/**
+ * Within a statement that reads the relation the answer holds for all of it: its lock keeps ALTER TABLE away, and its snapshot is younger
+ * than its lock. A constraint that was added NOT VALID (PostgreSQL 18) says nothing about the rows of before.
+ */
+const notNullSql = (relation: RelationId): string =>
+  `SELECT coalesce(json_agg(a.attname ORDER BY a.attnum)::text, '[]') FROM pg_attribute a
+    WHERE a.attrelid = to_regclass(${quoteLiteral(quoteRelation(relation))}) AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped
+      AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = a.attrelid AND c.contype = 'n'
+                         AND NOT c.convalidated AND c.conkey = ARRAY[a.attnum])`;
+
 async function from(client: Pick<pg.ClientBase, 'query'>, map: RelationMap, side: Side): Promise<string> {
   const relation = relationOn(map, side);
   return fromClause(relation, await relationKind(client, relation));
@@ -373,11 +414,21 @@ function rowNumber(method: ChecksumMethod, mixed: string): string {
   return isCanonical(method) ? `('x' || left(${mixed}, 16))::bit(64)::bigint` : finishSql(mixed);
 }
 
-function mixed(map: RelationMap, method: ChecksumMethod, side: Side): string {
+/** @param notNull columns in which the caller makes sure that there is no NULL. */
+function mixed(
+  map: RelationMap,
+  method: ChecksumMethod,
+  side: Side,
+  notNull: ReadonlySet<string> = new Set(),
+): string {
   if (isCanonical(method))
     return rowDigestSql(canonicalOf(map, method, side).filter(({ as }) => !isHashedHere(as)));
   return rowHashSql(
-    comparedColumns(map, method, side).map(({ as, name }) => ({ as, value: quoteIdentifier(name) })),
+    comparedColumns(map, method, side).map(({ as, name }) => ({
+      as,
+      value: quoteIdentifier(name),
+      isNullable: !notNull.has(name),
+    })),
   );
 }
 

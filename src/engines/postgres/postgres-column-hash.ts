@@ -20,9 +20,9 @@ interface Hashing {
   readonly note?: string;
 }
 
-/** All bytes of what the type sends in binary: nothing is folded. */
+/** All bytes of what the type sends in binary: nothing is folded. Their hexadecimal text is hashed faster than an array that holds them. */
 const sent = (send: string) => (value: string, seed: number) =>
-  `hash_array_extended(ARRAY[${send}(${value})], ${seed})`;
+  `hashtextextended(encode(${send}(${value}), 'hex') COLLATE "C", ${seed})`;
 
 /** Folding gives low half xor high half; 47 low bits beside it leave no two values alike. */
 const unfolded = (hash: string, value: string) => `${hash} # (${value} << 17)`;
@@ -107,23 +107,33 @@ export function hashingNote(as: string): string | undefined {
   return HASHINGS[as]?.note;
 }
 
-/** @param value an expression, evaluated several times. */
-export function hashSql(as: string, value: string, seed: number): string {
-  const hashing = HASHINGS[as];
-  if (hashing === undefined) throw new RangeError(`no way to hash a column as "${as}"`);
-  // NULL is a value of its own: neither '' nor 0 nor the absence of the column.
-  return `coalesce(${hashing.sql(value, seed)}, ${7_046_029 * seed + 1})`;
+interface HashedColumn {
+  readonly as: string;
+  /** An expression, evaluated several times. */
+  readonly value: string;
+  /** Whether NULL is asked for; where it is not, a NULL makes the row's number NULL. */
+  readonly isNullable: boolean;
 }
 
-/**
- * One number a row: the columns xor-ed under seeds of their own, then finished nonlinearly. Without that, values swapped between two rows
- * would cancel out in the xor over rows.
- */
-export function rowHashSql(columns: readonly { readonly as: string; readonly value: string }[]): string {
-  const mixed = columns.map((column, i) => `(${hashSql(column.as, column.value, i + 1)})`).join(' # ');
+function hashSql({ as, value, isNullable }: HashedColumn, seed: number): string {
+  const hashing = HASHINGS[as];
+  if (hashing === undefined) throw new RangeError(`no way to hash a column as "${as}"`);
+  const hash = hashing.sql(value, seed);
+  // NULL is a value of its own: neither '' nor 0 nor the absence of the column.
+  return isNullable ? `coalesce(${hash}, ${7_046_029 * seed + 1})` : hash;
+}
+
+/** The columns xor-ed under seeds of their own: 64 bits, to be finished. */
+export function rowHashSql(columns: readonly HashedColumn[]): string {
+  const mixed = columns.map((column, i) => `(${hashSql(column, i + 1)})`).join(' # ');
   return mixed === '' ? '0::bigint' : mixed;
 }
 
+/**
+ * One number a row. Without a nonlinear finish, values swapped between two rows would cancel out in the xor over rows. As a double the number
+ * keeps its upper 53 bits (a bigint's own bits are above the eleven that it loses), and is evaluated once: a subquery that holds it for a
+ * second look costs as much as two columns.
+ */
 export function finishSql(mixed: string): string {
-  return unfolded(`hashint8extended(${mixed}, 9001)`, mixed);
+  return `hashfloat8extended((${mixed})::float8, 9001)`;
 }
