@@ -6,9 +6,9 @@
 import type { ChangeTransaction, Position } from '../engines/engine.js';
 
 const QUEUE_BYTES = 8 << 20;
-const QUEUE_CHANGES = 25_000;
+const QUEUE_CHANGES = 12_500;
 /** Also the bound of what is lost and done again when a batch fails. */
-const BATCH_CHANGES = 20_000;
+const BATCH_CHANGES = 10_000;
 const BATCH_BYTES = 8 << 20;
 
 export interface Batch {

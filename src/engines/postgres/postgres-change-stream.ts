@@ -32,7 +32,7 @@ import { takeCopyData } from './postgres-replication-socket.js';
 import { quoteIdentifier, quoteLiteral } from './postgres-sql.js';
 
 /** Bytes of undecoded messages held before the socket is paused, and bytes after which a piece is cut. */
-const INBOX_BYTES = 4 << 20;
+const INBOX_BYTES = 2 << 20;
 const PIECE_BYTES = 4 << 20;
 const STATUS_EVERY_MS = 5_000;
 /** 2000-01-01 in microseconds since 1970. */
@@ -137,7 +137,7 @@ export class PostgresChangeStream implements ChangeStream {
     this.#relations = relations;
     this.#options = options;
     this.#target = target;
-    this.#maxChanges = options.maxChanges ?? 20_000;
+    this.#maxChanges = options.maxChanges ?? 10_000;
     this.#durable = options.checkpoint.received;
     const start = parseLsn(this.#durable);
     this.#received = new At(Number(start >> 32n), Number(start & 0xffff_ffffn));
