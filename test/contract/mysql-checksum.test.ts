@@ -146,6 +146,27 @@ describe('told apart', () => {
     expect(await isEqual(map)).toBe(false);
   });
 
+  test('any two of many values swapped, and a whole ring of them', async () => {
+    const [map, table] = await bothSides('id int PRIMARY KEY, a char(8) NOT NULL, b int NOT NULL');
+    for (const side of [legacy, service])
+      await side.query(`INSERT INTO ${table} SELECT seq, LEFT(MD5(seq), 8), seq FROM seq_1_to_64`);
+    expect(await isEqual(map)).toBe(true);
+    const put = (id: number, of: number) =>
+      service.query(`UPDATE ${table} SET a = LEFT(MD5(${of}), 8) WHERE id = ${id}`);
+    for (let id = 1; id < 64; id += 3) {
+      for (const other of [id + 1, 64]) {
+        await put(id, other);
+        await put(other, id);
+        expect(await isEqual(map), `${id} and ${other}`).toBe(false);
+        await put(id, id);
+        await put(other, other);
+      }
+    }
+    expect(await isEqual(map)).toBe(true);
+    await service.query(`UPDATE ${table} SET a = LEFT(MD5(1 + id % 64), 8)`);
+    expect(await isEqual(map)).toBe(false);
+  });
+
   test('where one column ends and the next begins', async () => {
     const columns = 'id int PRIMARY KEY, a varchar(9), b varchar(9), c varbinary(9), d varbinary(9)';
     const [map, table] = await bothSides(columns);
@@ -287,7 +308,9 @@ describe('ranges', () => {
       await side.query(`INSERT INTO ${table} SELECT ${expression}, seq FROM seq_1_to_500`);
     const { rows, ranges } = await everyRowOnce(map, 60);
     expect(rows).toBe(500);
-    expect(ranges).toHaveLength(9);
+    // Nine where the index is walked; about as many where an integer key is cut by estimates.
+    expect(ranges.length).toBeGreaterThan(5);
+    expect(ranges.length).toBeLessThan(14);
   });
 
   test('a composite key, one part of it an enum, is cut where its index is', async () => {

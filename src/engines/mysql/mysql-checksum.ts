@@ -42,7 +42,6 @@ import { digestNumberSql, rowDigestSql, textSql } from './mysql-canonical.js';
 import { hashedAs, hashingNote, mostBytes, rowBytesSql, rowNumberSql } from './mysql-column-hash.js';
 import { describeColumns, type DescribedColumn } from './mysql-column-types.js';
 import { SESSION_MARK } from './mysql-connection.js';
-import type { MysqlFlavor } from './mysql-flavor.js';
 import { keyOf, ownValues, planCuts } from './mysql-key-cuts.js';
 import { keysCondition, rangeCondition } from './mysql-key-range.js';
 import { repairSql } from './mysql-repair.js';
@@ -50,7 +49,7 @@ import { readSequences } from './mysql-sequences.js';
 import { quoteIdentifier, quoteLiteral, quoteRelation } from './mysql-sql.js';
 import { readSql } from './mysql-values.js';
 
-const METHOD = 'CRC32 and SHA-1 of whole rows, xor over rows';
+const METHOD = 'CRC32 of whole rows, made nonlinear, xor over rows; SHA-1 of single rows';
 /** Longer lists become a join in MariaDB, and their plan takes longer than their answer. */
 const KEYS_AT_ONCE = 500;
 
@@ -106,7 +105,7 @@ export class MysqlChecksum implements Checksum {
     // No index serves the order of bytes: each range costs a scan, so there are few of them.
     const rows = method.order.includes('bytes') ? rowsPerChunk * 10 : rowsPerChunk;
     return this.#sessions.use(
-      (session) => planCuts(session, map, side, Math.max(1, Math.trunc(rows)), method),
+      (session) => planCuts(session, map, side, Math.max(1, Math.trunc(rows)), method, signal),
       signal,
     );
   }
@@ -126,7 +125,7 @@ export class MysqlChecksum implements Checksum {
     }
     return this.#sessions.use(async (session) => {
       const [row] = await session.rows(
-        `SELECT COUNT(*), ${rangeHashSql(map, method, side, session.flavor)}
+        `SELECT COUNT(*), ${rangeHashSql(map, method, side)}
            FROM ${quoteRelation(relationOn(map, side))} WHERE ${condition}`,
       );
       const hash = row?.[1] ?? '';
@@ -318,11 +317,11 @@ function rowHashSql(map: RelationMap, method: ChecksumMethod, side: Side): strin
 }
 
 /** 64 bits of all rows, in no order. */
-function rangeHashSql(map: RelationMap, method: ChecksumMethod, side: Side, flavor: MysqlFlavor): string {
+function rangeHashSql(map: RelationMap, method: ChecksumMethod, side: Side): string {
   if (method.name === CANONICAL_SUM) return `SUM(${digestNumberSql(rowHashSql(map, method, side), true)})`;
   if (method.name === CANONICAL_XOR)
     return `BIT_XOR(${digestNumberSql(rowHashSql(map, method, side), false)})`;
-  return `BIT_XOR(${rowNumberSql(rowBytesSql(comparedColumns(map, method, side)), flavor)})`;
+  return `BIT_XOR(${rowNumberSql(rowBytesSql(comparedColumns(map, method, side)))})`;
 }
 
 /** How this side would be compared with another engine's. */

@@ -16,8 +16,6 @@ export interface MysqlFlavor {
   readonly indexVisibility: string;
   /** What a session for long reads sets: no limit on a statement's time, nothing from a cache of statistics. */
   readonly bulkSettings: string;
-  /** One value used twice, worked out once where the server has a way. */
-  twice(value: string, use: (first: string, second: string) => string): string;
   /** Statements that limit each further SELECT of the session, and lift the limit. */
   statementTimeout(ms: number): { readonly limitSql: string; readonly unlimitSql: string };
 }
@@ -40,8 +38,6 @@ export const MARIADB: MysqlFlavor = {
   indexExpression: 'NULL',
   indexVisibility: "IF(ignored = 'YES', 'NO', 'YES')",
   bulkSettings: 'SET SESSION max_statement_time = 0',
-  // Operands are worked out from left to right.
-  twice: (value, use) => use(`@dbps := ${value}`, '@dbps'),
   statementTimeout: (ms) => ({
     limitSql: `SET SESSION max_statement_time = ${ms / 1000}`,
     unlimitSql: 'SET SESSION max_statement_time = 0',
@@ -67,8 +63,6 @@ export const MYSQL: MysqlFlavor = {
   indexExpression: 'expression',
   indexVisibility: 'is_visible',
   bulkSettings: 'SET SESSION max_execution_time = 0, SESSION information_schema_stats_expiry = 0',
-  // Variables set within an expression are on their way out.
-  twice: (value, use) => use(value, value),
   statementTimeout: (ms) => ({
     limitSql: `SET SESSION max_execution_time = ${Math.ceil(ms)}`,
     unlimitSql: 'SET SESSION max_execution_time = 0',

@@ -3,9 +3,11 @@ import { canonicalKey } from '../canonical-columns.js';
 import type { ChecksumMethod, Chunk, Key, RelationMap, Side } from '../engine.js';
 import { keyOn, relationOn, type KeyColumn } from '../relation-sides.js';
 import type { BulkSession } from './mysql-bulk-sessions.js';
+import { queryable } from './mysql-connection.js';
 import { orderBy, rangeCondition } from './mysql-key-range.js';
 import { quoteIdentifier, quoteRelation } from './mysql-sql.js';
-import { fromServer, readSql } from './mysql-values.js';
+import { planCuts as estimatedCuts } from './mysql-key-sample.js';
+import { fromServer, mysqlType, readSql } from './mysql-values.js';
 
 /** Values as the server sent them for readSql, in this engine's canonical text. */
 export function ownValues(
@@ -23,15 +25,22 @@ export function keyOf(columns: readonly KeyColumn[], row: readonly (string | nul
   return canonicalKey(columns, ownValues(columns, row) as Key);
 }
 
-/** Every n-th key, walking the key's index once: exact, however the key is spread. */
+/**
+ * An integer key is halved by the server's estimates, and no row is read. Any other is walked along its index once, every n-th key: exact,
+ * however the key is spread.
+ */
 export async function planCuts(
   session: BulkSession,
   map: RelationMap,
   side: Side,
   rowsPerChunk: number,
   method?: ChecksumMethod,
+  signal?: AbortSignal,
 ): Promise<readonly Chunk[]> {
   const key = keyOn(map, side, method);
+  const [only] = key;
+  if (key.length === 1 && only?.isByBytes !== true && mysqlType(only?.type ?? '').kind === 'integer')
+    return estimatedCuts(queryable(session.connection), map, side, rowsPerChunk, signal);
   const from = quoteRelation(relationOn(map, side));
   const select = key.map((c) => readSql(c.type, quoteIdentifier(c.name))).join(', ');
   const bounds: Key[] = [];
