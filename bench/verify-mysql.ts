@@ -1,4 +1,4 @@
-/** Comparing one relation of two MariaDB servers, a session a side: dbps's hashes in key ranges against the statements of pt-table-checksum. */
+/** Comparing one relation of two MariaDB servers, a session a side: dbps's hashes in key ranges against pt-table-checksum itself, which reads one side only, and against its bare statements on both. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RelationMap } from '../src/engines/engine.js';
 import { MysqlChecksum } from '../src/engines/mysql/mysql-checksum.js';
@@ -6,11 +6,33 @@ import { openMysqlSession, queryable } from '../src/engines/mysql/mysql-connecti
 import { normaliseType } from '../src/engines/mysql/mysql-flavor.js';
 import { MysqlIntrospector } from '../src/engines/mysql/mysql-introspector.js';
 import { verifyService } from '../src/verification/verify.js';
-import { measure } from './measure.js';
-import { MYSQL_CREATE, mysqlFill, mysqlQuery, mysqlTarget, startMysqlServers } from './mysql-servers.js';
+import { measure, type Contender } from './measure.js';
+import {
+  MYSQL_CREATE,
+  mysqlFill,
+  mysqlQuery,
+  mysqlTarget,
+  startMysqlServers,
+  type MysqlBenchServers,
+} from './mysql-servers.js';
+import { has, run } from './servers.js';
 import type { VerifyOptions } from './verify.js';
 
 const TABLE = 'order_items';
+
+/** With its defaults (chunks that take half a second, results written beside the data), on a server without replicas. */
+async function runTool(server: MysqlBenchServers['source']): Promise<void> {
+  await run('pt-table-checksum', [
+    `h=${server.host},P=${server.port},u=${server.user},p=${server.password}`,
+    '--databases=shop',
+    `--tables=${TABLE}`,
+    '--recursion-method=none',
+    '--no-check-binlog-format',
+    '--no-check-replication-filters',
+    '--no-version-check',
+    '--quiet',
+  ]);
+}
 
 export async function benchVerifyMysql(options: VerifyOptions): Promise<void> {
   const servers = await startMysqlServers();
@@ -98,13 +120,17 @@ export async function benchVerifyMysql(options: VerifyOptions): Promise<void> {
         if (!result.isEqual) throw new Error('equal tables were called different');
         return { chunks: result.relations[0]?.chunks };
       };
+    const tool: Contender[] = (await has('pt-table-checksum', 'apt-get install percona-toolkit'))
+      ? [{ name: 'pt-table-checksum', run: () => runTool(servers.source) }]
+      : [];
     await measure({
       bench: 'verify-mysql',
       measure: 'full, one session a side',
       rows,
       rounds: options.rounds,
-      peer: 'statements of pt-table-checksum',
+      peer: tool[0]?.name ?? 'statements of pt-table-checksum',
       contenders: [
+        ...tool,
         {
           name: 'statements of pt-table-checksum',
           run: async () => {
