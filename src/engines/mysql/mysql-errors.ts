@@ -9,16 +9,14 @@ import { NETWORK } from '../network-errors.js';
 
 interface ServerError {
   readonly errno: number;
-  /** `ER_…` */
-  readonly code: string;
   readonly sqlState: string;
 }
 
-/** The server's own errors carry a number and an SQLSTATE; those of the driver and its socket do not. */
+/** The server's own errors carry a number and an SQLSTATE; those of the driver and its socket do not. The driver has no name (`code`) for MariaDB's own. */
 function isServerError(error: unknown): error is Error & ServerError {
   if (!(error instanceof Error)) return false;
-  const { errno, sqlState, code } = error as { errno?: unknown; sqlState?: unknown; code?: unknown };
-  return typeof errno === 'number' && errno > 0 && typeof sqlState === 'string' && typeof code === 'string';
+  const { errno, sqlState } = error as { errno?: unknown; sqlState?: unknown };
+  return typeof errno === 'number' && errno > 0 && typeof sqlState === 'string';
 }
 
 /** The server's error number, also when the error has been described already; undefined for anything else. */

@@ -1,7 +1,7 @@
 /** Errors as mysql2 gives them, in dbps's own terms. */
 import { expect, test } from 'vitest';
 import { describeEngineError } from '../../../src/engines/registry.js';
-import { connectError, isLost } from '../../../src/engines/mysql/mysql-errors.js';
+import { connectError, errorNumber, isLost } from '../../../src/engines/mysql/mysql-errors.js';
 import { ConnectionTarget } from '../../../src/model/connection-target.js';
 import { FENCE_SQLSTATE } from '../../../src/model/fence-error.js';
 
@@ -91,4 +91,12 @@ test('connecting fails in terms of the target, without its password', () => {
   expect(error).toMatchObject({ code: 'DBPS_E401' });
   expect(error.message).toContain('db.internal:3306/shop');
   expect(error.message).not.toContain('p#ss');
+});
+
+test('the server’s number is known, whether or not the driver has a name for it', () => {
+  const said = (fields: object) => Object.assign(new Error('Invalid role specification'), fields);
+  expect(errorNumber(said({ errno: 1062, code: 'ER_DUP_ENTRY', sqlState: '23000' }))).toBe(1062);
+  // MariaDB's own, from 1900 on.
+  expect(errorNumber(said({ errno: 1959, code: undefined, sqlState: 'OP000' }))).toBe(1959);
+  expect(errorNumber(said({ errno: -104, code: 'ECONNRESET' }))).toBeUndefined();
 });
