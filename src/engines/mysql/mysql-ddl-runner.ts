@@ -63,7 +63,14 @@ function nameStatement(error: unknown, statement: Statement): unknown {
   return new DatabaseError({
     code: described.code,
     message: `${statement.purpose}: ${described.message}`,
-    hint: described.hint ?? `the statement was: ${statement.sql.slice(0, 300)}`,
+    hint: isAccountRefused(error, statement)
+      ? 'GRANT CREATE USER ON *.* TO the account of dbps; or create that account yourself, and let the account of dbps see it: GRANT SELECT ON mysql.*'
+      : (described.hint ?? `the statement was: ${statement.sql.slice(0, 300)}`),
     cause: error,
   });
+}
+
+/** No preflight can tell: whether an account is there is known to those alone who may read the accounts. */
+function isAccountRefused(error: unknown, statement: Statement): boolean {
+  return errorNumber(error) === 1227 && statement.sql.startsWith('CREATE USER ');
 }
