@@ -55,7 +55,9 @@ const LOST_MESSAGE =
 export function fateOf(error: unknown): Fate {
   if (isFenceError(error)) return 'fenced';
   if (typeof error !== 'object' || error === null) return 'other';
-  const { code, sqlState, message } = error as { code?: unknown; sqlState?: unknown; message?: unknown };
+  const { code, sqlState, errno, message } = error as Readonly<Record<string, unknown>>;
+  // MariaDB's own number for a session that was killed; mysql2 has no code for it.
+  if (errno === 1927) return 'lost';
   for (const state of [code, sqlState]) {
     if (typeof state !== 'string') continue;
     if (MOVED.has(state)) return 'moved';
@@ -64,8 +66,23 @@ export function fateOf(error: unknown): Fate {
   return code === undefined && typeof message === 'string' && LOST_MESSAGE.test(message) ? 'lost' : 'other';
 }
 
-/** The database has no route (yet, or any more): dbps's table or schema is not there. */
+/**
+ * The database has no route (yet, or any more): dbps's table or schema is not there. To an account without a privilege in `dbps` a server of the
+ * MySQL family does not say whether a table is there: it denies what does not exist.
+ */
 export function isRouteTableMissing(error: unknown): boolean {
   const { code } = (error ?? {}) as { code?: unknown };
-  return code === '42P01' || code === '3F000' || code === 'ER_NO_SUCH_TABLE' || code === 'ER_BAD_DB_ERROR';
+  return (
+    code === '42P01' ||
+    code === '3F000' ||
+    code === 'ER_NO_SUCH_TABLE' ||
+    code === 'ER_BAD_DB_ERROR' ||
+    isRouteDenied(error)
+  );
+}
+
+/** Either there is no route, or the account lacks `GRANT SELECT ON dbps.route`. */
+export function isRouteDenied(error: unknown): boolean {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return code === 'ER_TABLEACCESS_DENIED_ERROR' || code === 'ER_DBACCESS_DENIED_ERROR';
 }

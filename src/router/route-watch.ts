@@ -6,7 +6,7 @@
  */
 import type { Knex } from 'knex';
 import { toRoute, type Route } from '../state/route.js';
-import { isRouteTableMissing } from './driver-errors.js';
+import { isRouteDenied, isRouteTableMissing } from './driver-errors.js';
 
 export interface RouteChangeEvent {
   readonly service: string;
@@ -39,6 +39,7 @@ export class RouteWatch {
   readonly #options: RouteWatchOptions;
   readonly #answers = new Map<string, Answer>();
   readonly #errors = new Map<string, unknown>();
+  readonly #denied = new Set<string>();
   readonly #routes = new Map<string, Route | null>();
   readonly #reading = new Map<string, Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
@@ -124,8 +125,9 @@ export class RouteWatch {
         .whereIn('service', [...source.services])
         .select()
         .catch((error: unknown) => {
-          if (isRouteTableMissing(error)) return [];
-          throw error;
+          if (!isRouteTableMissing(error)) throw error;
+          if (isRouteDenied(error)) this.#noteDenial(name, error);
+          return [];
         });
       const routes = (rows as Parameters<typeof toRoute>[0][]).map(toRoute);
       this.#answers.set(name, new Map(routes.map((route) => [route.service, route])));
@@ -135,6 +137,13 @@ export class RouteWatch {
       this.#errors.set(name, error);
       if (!this.#isClosed) this.#options.onError(error, name);
     }
+  }
+
+  /** The owner's fence still refuses what would go astray; told once, since before dbps has begun it is as it should be. */
+  #noteDenial(name: string, error: unknown): void {
+    if (this.#denied.has(name)) return;
+    this.#denied.add(name);
+    this.#options.onError(error, name);
   }
 
   #settle(): void {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { FENCE_SQLSTATE } from '../../src/model/fence-error.js';
-import { fateOf } from '../../src/router/driver-errors.js';
+import { fateOf, isRouteDenied, isRouteTableMissing } from '../../src/router/driver-errors.js';
 
 test('an error says what became of the statement, whichever driver and however knex words it', () => {
   const say = (message: string, more: object = {}) => fateOf(Object.assign(new Error(message), more));
@@ -11,6 +11,7 @@ test('an error says what became of the statement, whichever driver and however k
   expect(say('connect', { code: 'ECONNREFUSED' })).toBe('lost');
   expect(say('closed', { code: 'PROTOCOL_CONNECTION_LOST' })).toBe('lost');
   expect(say('Connection was killed', { code: 'ER_CONNECTION_KILLED', sqlState: '70100' })).toBe('lost');
+  expect(say('Connection was killed', { errno: 1927, sqlState: '70100' })).toBe('lost');
   expect(say("Can't add new command when connection is in closed state")).toBe('lost');
   expect(say('no such table', { code: 'ER_NO_SUCH_TABLE', sqlState: '42S02' })).toBe('moved');
   expect(say('Duplicate entry', { code: 'ER_DUP_ENTRY', sqlState: '23000' })).toBe('other');
@@ -25,4 +26,13 @@ test('an error says what became of the statement, whichever driver and however k
   // A value that quotes the words is not a lost connection: the server answered with a state.
   expect(say('insert - Connection terminated', { code: '22001' })).toBe('other');
   expect(fateOf(undefined)).toBe('other');
+});
+
+test('a database without a route is told from one that cannot be asked', () => {
+  for (const code of ['42P01', '3F000', 'ER_NO_SUCH_TABLE', 'ER_BAD_DB_ERROR', 'ER_TABLEACCESS_DENIED_ERROR'])
+    expect(isRouteTableMissing({ code }), code).toBe(true);
+  expect(isRouteTableMissing({ code: 'ECONNREFUSED' })).toBe(false);
+  // Before dbps has begun; or its account may not read: told, and the fence decides.
+  expect(isRouteDenied({ code: 'ER_TABLEACCESS_DENIED_ERROR' })).toBe(true);
+  expect(isRouteDenied({ code: 'ER_NO_SUCH_TABLE' })).toBe(false);
 });
