@@ -13,6 +13,7 @@ export interface Envelope {
     readonly code: string;
     readonly severity: string;
     readonly message: string;
+    readonly remedy?: string;
     readonly data?: Readonly<Record<string, unknown>>;
   }[];
   readonly error: { readonly code: string; readonly message: string; readonly hint?: string | null } | null;

@@ -41,6 +41,9 @@ export function demoText(result: DemoResult): string {
     ...table,
     '',
     `${n(proof.acknowledged)} acknowledged writes: lost ${n(proof.lost.length)}, duplicated ${n(proof.duplicated.length)}, orphans ${n(proof.orphans.length)}`,
+    ...(proof.deadlocks > 0
+      ? [`${n(proof.deadlocks)} transactions were begun again, since InnoDB ends deadlocks so`]
+      : []),
     `${n(proof.reads)} reads of what had just been written: stale ${n(proof.staleReads)}`,
     `${n(proof.untouched)} loaded rows are as they were; left behind ${n(result.leftovers.length)}; ${(result.durationMs / 1000).toFixed(0)} s in all`,
     ...problems.slice(0, 20),

@@ -5,19 +5,24 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import pg from 'pg';
 import { UsageError } from '../model/errors.js';
 import { demoText } from './demo-text.js';
 import { Dbps, type CommandResult, type RunProcess } from './dbps-process.js';
 import { EmbeddedPostgresMissing } from './embedded-postgres.js';
+import { INSTALL_MARIADB, MariadbMissing } from './find-mariadb.js';
 import type { ClientLedger } from './ledger.js';
+import { findLeftovers } from './leftovers.js';
 import { prove, takeBaseline, type Proof } from './proof.js';
 import { LEGACY_VARIABLE, shopConfig, variableOf } from './shop-config.js';
+import { withShopConnection } from './shop-connection.js';
+import { DEMO_VARIANTS, describeServers, type DemoEngine, type DemoVariant } from './shop-engines.js';
 import { SHOP_SERVICES, SHOP_SERVICE_NAMES, type ShopService } from './shop-schema.js';
+import type { ShopDatabase } from './shop-server.js';
 import { loadShop, startShopServers, type ShopServers } from './shop-servers.js';
 import { Traffic } from './traffic.js';
 
 export interface DemoOptions {
+  readonly engine: DemoEngine;
   /** 1: about 300,000 rows. */
   readonly scale: number;
   /** Leave the servers running until the signal, and tell their URLs. */
@@ -32,6 +37,7 @@ export interface DemoIo {
 
 export interface DemoResult {
   readonly ok: boolean;
+  readonly engine: DemoEngine;
   readonly services: readonly DemoService[];
   readonly switches: readonly DemoSwitch[];
   readonly proof: Proof;
@@ -60,13 +66,18 @@ interface Window {
   readonly to: number;
 }
 
-const ROLLED_BACK: ShopService = 'orders';
-
 export async function runDemo(options: DemoOptions, io: DemoIo): Promise<DemoResult> {
   const demo = new Demo(options, io);
   try {
     return await demo.run();
   } catch (error) {
+    if (error instanceof MariadbMissing)
+      throw new UsageError({
+        code: 'DBPS_E122',
+        message: `the demo needs MariaDB servers of its own: ${error.message}`,
+        hint: INSTALL_MARIADB,
+        cause: error,
+      });
     if (error instanceof EmbeddedPostgresMissing)
       throw new UsageError({
         code: 'DBPS_E122',
@@ -83,6 +94,7 @@ export async function runDemo(options: DemoOptions, io: DemoIo): Promise<DemoRes
 class Demo {
   readonly #began = Date.now();
   readonly #windows: Window[] = [];
+  readonly #variant: DemoVariant;
   #directory: string | undefined;
   #servers: ShopServers | undefined;
   #traffic: Traffic | undefined;
@@ -92,20 +104,29 @@ class Demo {
   constructor(
     private readonly options: DemoOptions,
     private readonly io: DemoIo,
-  ) {}
+  ) {
+    this.#variant = DEMO_VARIANTS[options.engine];
+  }
 
   async run(): Promise<DemoResult> {
     const { scale, signal } = this.options;
-    this.#say(`starting ${SHOP_SERVICE_NAMES.length + 1} PostgreSQL servers`);
-    const servers = (this.#servers = await startShopServers());
+    this.#say(`starting ${describeServers(this.#variant)}`);
+    const servers = (this.#servers = await startShopServers(this.#variant));
     signal.throwIfAborted();
-    const rows = await loadShop(servers.legacyUrl, scale);
+    const rows = await loadShop(servers.shared, scale);
     this.#say(`the shop is loaded: ${rows.toLocaleString('en')} rows in one shared database`);
-    const everywhere = (url: string) =>
-      Object.fromEntries(SHOP_SERVICE_NAMES.map((name) => [name, url])) as Record<ShopService, string>;
-    const baseline = await takeBaseline(everywhere(servers.superuser.legacyUrl));
+    const baseline = await takeBaseline(
+      Object.fromEntries(SHOP_SERVICE_NAMES.map((name) => [name, servers.shared])) as Record<
+        ShopService,
+        ShopDatabase
+      >,
+    );
+    const forClients = ({ engine, url }: ShopDatabase) => ({ engine, url: url('application') });
     const traffic = (this.#traffic = await Traffic.start({
-      ...servers.application,
+      shared: forClients(servers.shared),
+      services: Object.fromEntries(
+        SHOP_SERVICE_NAMES.map((name) => [name, forClients(servers.services[name])]),
+      ) as Record<ShopService, ReturnType<typeof forClients>>,
       threads: 2,
       clientsPerThread: 3,
       products: baseline.get('products')?.rows ?? 1,
@@ -120,14 +141,15 @@ class Demo {
     const ledgers = await traffic.stop();
     this.#traffic = undefined;
     this.#say('traffic has stopped; comparing what was acknowledged with what is there');
-    const proof = await prove(ledgers, baseline, servers.superuser.serviceUrls);
+    const proof = await prove(ledgers, baseline, servers.services);
     await this.#run?.stop();
-    const leftovers = await findLeftovers(servers);
+    const leftovers = await findLeftovers({ shared: servers.shared, ...servers.services });
     const result: DemoResult = {
       ok:
         [proof.lost, proof.duplicated, proof.orphans, proof.failures, leftovers].every(
           (found) => found.length === 0,
         ) && proof.staleReads === 0,
+      engine: this.options.engine,
       services: SHOP_SERVICE_NAMES.map((service) => ({
         service,
         relations: SHOP_SERVICES[service].length,
@@ -147,11 +169,11 @@ class Demo {
     await this.#do(dbps, [
       'analyze',
       '--url',
-      (this.#servers as ShopServers).legacyUrl,
+      (this.#servers as ShopServers).shared.url('dbps'),
       '--fail-on',
       'never',
     ]);
-    fs.writeFileSync(path.join(this.#directory as string, 'dbps.yaml'), shopConfig());
+    fs.writeFileSync(path.join(this.#directory as string, 'dbps.yaml'), shopConfig(this.#variant));
     this.#say('dbps.yaml names four services');
     await this.#do(dbps, ['plan']);
     await this.#do(dbps, ['generate']);
@@ -166,9 +188,17 @@ class Demo {
       this.#note(service, 'cutover', await this.#advance(dbps, service, 'write-cutover'));
       await this.#advance(dbps, service, 'sync');
     }
-    this.#note(ROLLED_BACK, 'rollback', await this.#do(dbps, ['rollback', ROLLED_BACK, '--yes']));
-    this.#note(ROLLED_BACK, 'cutover again', await this.#advance(dbps, ROLLED_BACK, 'write-cutover'));
-    await this.#advance(dbps, ROLLED_BACK, 'sync');
+    this.#note(
+      this.#variant.rolledBack,
+      'rollback',
+      await this.#do(dbps, ['rollback', this.#variant.rolledBack, '--yes']),
+    );
+    this.#note(
+      this.#variant.rolledBack,
+      'cutover again',
+      await this.#advance(dbps, this.#variant.rolledBack, 'write-cutover'),
+    );
+    await this.#advance(dbps, this.#variant.rolledBack, 'sync');
     await this.#do(dbps, ['status']);
     await this.#dropView();
     for (const service of services) await this.#decommission(dbps, service);
@@ -189,10 +219,10 @@ class Demo {
 
   /** The plan names it: a view over three services has no new home, and legacy cannot go while it stands. */
   async #dropView(): Promise<void> {
-    const client = new pg.Client({ connectionString: (this.#servers as ShopServers).legacyUrl });
-    await client.connect();
-    await client.query('DROP VIEW order_overview').finally(() => client.end());
-    this.#say('$ psql -c "DROP VIEW order_overview"   (it joined three services)');
+    const { engine, url } = (this.#servers as ShopServers).shared;
+    await withShopConnection(engine, url('dbps'), ({ query }) => query('DROP VIEW order_overview'));
+    const shell = engine === 'postgres' ? 'psql -c' : 'mariadb -e';
+    this.#say(`$ ${shell} "DROP VIEW order_overview"   (it joined three services)`);
   }
 
   async #do(dbps: Dbps, args: readonly string[]): Promise<CommandResult> {
@@ -224,9 +254,9 @@ class Demo {
   async #keep(servers: ShopServers, result: DemoResult): Promise<void> {
     this.io.say(demoText(result));
     this.#say('kept, until Ctrl-C:');
-    this.io.say(`  ${'shared'.padEnd(9)} ${servers.superuser.legacyUrl}`);
+    this.io.say(`  ${'shared'.padEnd(9)} ${servers.shared.url('superuser')}`);
     for (const name of SHOP_SERVICE_NAMES)
-      this.io.say(`  ${name.padEnd(9)} ${servers.superuser.serviceUrls[name]}`);
+      this.io.say(`  ${name.padEnd(9)} ${servers.services[name].url('superuser')}`);
     const { signal } = this.options;
     // The servers do not keep the process alive, a timer does.
     const alive = setInterval(() => undefined, 60_000);
@@ -245,33 +275,14 @@ class Demo {
 
 function environment(servers: ShopServers): Record<string, string> {
   return {
-    [LEGACY_VARIABLE]: servers.legacyUrl,
-    ...Object.fromEntries(SHOP_SERVICE_NAMES.map((name) => [variableOf(name), servers.serviceUrls[name]])),
+    [LEGACY_VARIABLE]: servers.shared.url('dbps'),
+    ...Object.fromEntries(
+      SHOP_SERVICE_NAMES.map((name) => [variableOf(name), servers.services[name].url('dbps')]),
+    ),
   };
 }
 
 function describeSwitch({ service, kind, from, to }: Window, ledgers: readonly ClientLedger[]): DemoSwitch {
   const gaps = ledgers.flatMap((ledger) => ledger.gaps).filter((gap) => gap.to >= from && gap.from <= to);
   return { service, kind, longestGapMs: Math.max(0, ...gaps.map((gap) => gap.to - gap.from)) };
-}
-
-/** What dbps must have taken with it. The route stays in each service database: applications ask it where to write. */
-async function findLeftovers(servers: ShopServers): Promise<string[]> {
-  const found: string[] = [];
-  const { legacyUrl, serviceUrls } = servers.superuser;
-  for (const [name, url] of Object.entries({ shared: legacyUrl, ...serviceUrls })) {
-    const client = new pg.Client({ connectionString: url });
-    await client.connect();
-    try {
-      const { rows } = await client.query<{ what: string }>(`
-        SELECT 'slot ' || slot_name AS what FROM pg_replication_slots
-        UNION ALL SELECT 'publication ' || pubname FROM pg_publication
-        UNION ALL SELECT 'prepared transaction ' || gid FROM pg_prepared_xacts
-        UNION ALL SELECT 'trigger ' || tgname FROM pg_trigger WHERE NOT tgisinternal AND tgname LIKE '%dbps%'`);
-      found.push(...rows.map(({ what }) => `${what} in ${name}`));
-    } finally {
-      await client.end();
-    }
-  }
-  return found;
 }

@@ -25,6 +25,8 @@ export interface ClientLedger {
   reads: number;
   /** Reads of the client's own rows that were older than what it had written. */
   staleReads: number;
+  /** Transactions that the server chose to give way in a deadlock: begun again, as InnoDB asks of its applications. */
+  deadlocks: number;
   /** Pauses of at least GAP_FLOOR_MS between two acknowledged writes. */
   readonly gaps: Gap[];
   /** Anything that went wrong: must stay empty. */
@@ -67,6 +69,7 @@ export function emptyLedger(prefix: string): ClientLedger {
     acknowledged: 0,
     reads: 0,
     staleReads: 0,
+    deadlocks: 0,
     gaps: [],
     failures: [],
   };

@@ -24,8 +24,18 @@ export interface PrivateMariadbOptions {
   readonly settings?: Readonly<Record<string, string | number>>;
 }
 
-/** Where Debian keeps what the server reads at its start. */
-const SHARE = '/usr/share/mysql';
+/** Where distributions keep what the server reads at its start: beside the program, or in /usr/share. */
+function shareOf(program: string): string {
+  const prefix = path.dirname(path.dirname(fs.realpathSync(program)));
+  const folders = [path.join(prefix, 'share'), '/usr/share'].flatMap((share) =>
+    ['mysql', 'mariadb'].map((name) => path.join(share, name)),
+  );
+  const found = folders.find((folder) => fs.existsSync(path.join(folder, BOOTSTRAP[0] as string)));
+  if (found === undefined)
+    throw new Error(`${program} is there, and ${BOOTSTRAP[0]} is in none of ${folders.join(', ')}`);
+  return found;
+}
+
 const BOOTSTRAP = [
   'mysql_system_tables.sql',
   'mysql_performance_tables.sql',
@@ -59,12 +69,13 @@ export async function startPrivateMariadb(options: PrivateMariadbOptions): Promi
   if (as !== null) for (const file of [directory, data, temporary]) fs.chownSync(file, as.uid, as.gid);
   const user = as === null ? [] : [`--user=${as.name}`];
 
+  const share = shareOf(options.program);
   // The server's own bootstrap SQL: no shell script, no help tables.
   const sql = [
     'CREATE DATABASE IF NOT EXISTS mysql;',
     'USE mysql;',
     'SET @auth_root_socket = NULL;',
-    ...BOOTSTRAP.map((file) => fs.readFileSync(path.join(SHARE, file), 'utf8')),
+    ...BOOTSTRAP.map((file) => fs.readFileSync(path.join(share, file), 'utf8')),
   ].join('\n');
   const bootstrap = spawnSync(
     options.program,
@@ -77,7 +88,7 @@ export async function startPrivateMariadb(options: PrivateMariadbOptions): Promi
       '--log-warnings=0',
       '--enforce-storage-engine=',
       '--innodb-log-file-size=16M',
-      `--lc-messages-dir=${SHARE}`,
+      `--lc-messages-dir=${share}`,
     ],
     { input: sql, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 },
   );

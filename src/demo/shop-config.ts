@@ -1,21 +1,21 @@
 /** The shop's dbps.yaml, as a team would write it after reading what analyze proposed. */
+import type { DemoVariant } from './shop-engines.js';
 import { SHOP_SERVICES, SHOP_SERVICE_NAMES, type ShopService } from './shop-schema.js';
 
 export const LEGACY_VARIABLE = 'SHARED_DATABASE_URL';
 export const variableOf = (service: ShopService): string => `${service.toUpperCase()}_DATABASE_URL`;
 
-export function shopConfig(): string {
+export function shopConfig(variant: DemoVariant): string {
   const services = SHOP_SERVICE_NAMES.map(
     (service) => `  ${service}:
     relations: [${SHOP_SERVICES[service].join(', ')}]
-    target: { engine: postgres, url: "\${${variableOf(service)}}" }`,
+    target: { engine: ${variant.services[service]}, url: "\${${variableOf(service)}}" }`,
   );
   return `version: 1
 source:
-  engine: postgres
+  engine: ${variant.shared}
   url: \${${LEGACY_VARIABLE}}
-  schemas: [public]
-services:
+${variant.shared === 'postgres' ? '  schemas: [public]\n' : ''}services:
 ${services.join('\n')}
 migration:
   gates:

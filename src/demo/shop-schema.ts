@@ -237,7 +237,7 @@ INSERT INTO order_items (order_id, line, product_id, quantity, unit_price)
 INSERT INTO shipments (order_id, tracking, shipped_at)
   SELECT ${pick(orders, 4)}, md5(n::text), timestamptz '2025-02-01' + n * interval '11 minutes' FROM generate_series(1, ${n(20_000)}) n;
 INSERT INTO order_events (at, order_id, kind, payload)
-  SELECT timestamptz '2025-06-01' + n * interval '21 minutes', ${pick(orders, 5)}, 'placed', jsonb_build_object('n', n)
+  SELECT timestamptz '2025-06-01' + n * interval '21 minutes', ${pick(orders, 5)}, 'loaded', jsonb_build_object('n', n)
     FROM generate_series(1, ${n(25_000)}) n;
 INSERT INTO payments (order_id, request_id, amount, paid_at)
   SELECT n, 'loaded-' || n, 2 * (5 + n % 50) + (7 + n % 30), timestamptz '2025-01-02' + n * interval '13 minutes'

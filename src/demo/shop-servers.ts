@@ -1,53 +1,50 @@
-/** Private servers for the demo: one for the shared database, one for each service, with the roles that a managed service would give. */
+/** Private servers for the demo: one for the shared database, one for each service, with the accounts that a managed service would give. */
 import { randomBytes } from 'node:crypto';
-import pg from 'pg';
-import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded-postgres.js';
-import { SHOP_SCHEMA, SHOP_SERVICE_NAMES, SHOP_TRIGGER, shopRows, type ShopService } from './shop-schema.js';
+import { findMariadb } from './find-mariadb.js';
+import { withShopConnection } from './shop-connection.js';
+import type { DemoVariant, ShopEngine } from './shop-engines.js';
+import { APPLICATION, type Secrets, type ShopDatabase, type ShopServer } from './shop-server.js';
+import { startMysqlShopServer } from './shop-server-mysql.js';
+import { startPostgresShopServer } from './shop-server-postgres.js';
+import {
+  SHOP_SCHEMA,
+  SHOP_SERVICES,
+  SHOP_SERVICE_NAMES,
+  SHOP_TRIGGER,
+  shopRows,
+  type ShopService,
+} from './shop-schema.js';
+import { MYSQL_SHOP_SCHEMA, MYSQL_SHOP_TRIGGERS, mysqlShopRows } from './shop-schema-mysql.js';
 
 export interface ShopServers {
-  /** As the role that dbps runs as: not a superuser. */
-  readonly legacyUrl: string;
-  readonly serviceUrls: Readonly<Record<ShopService, string>>;
-  /** As the application: owns nothing. */
-  readonly application: {
-    readonly legacyUrl: string;
-    readonly serviceUrls: Readonly<Record<ShopService, string>>;
-  };
-  /** Superuser URLs, for looking at what was left behind. */
-  readonly superuser: {
-    readonly legacyUrl: string;
-    readonly serviceUrls: Readonly<Record<ShopService, string>>;
-  };
+  readonly shared: ShopDatabase;
+  readonly services: Readonly<Record<ShopService, ShopDatabase>>;
   stop(): Promise<void>;
 }
 
-const OPERATOR = 'dbps';
-const APPLICATION = 'shop_app';
-const DATABASE = 'shop';
+const SHARED = 'shop';
 
-/** fsync is off in embedded servers: a demo's data need not survive a power cut. */
-const SETTINGS = {
-  shared_buffers: '96MB',
-  max_connections: 100,
-  max_wal_senders: 16,
-  max_replication_slots: 16,
-};
-
-export async function startShopServers(): Promise<ShopServers> {
-  const passwords: Readonly<Record<string, string>> = { [OPERATOR]: secret(), [APPLICATION]: secret() };
-  // Two at a time: starting is what keeps two cores busy.
-  const names = ['legacy', ...SHOP_SERVICE_NAMES] as const;
-  const servers = new Map<string, EmbeddedPostgres>();
+/** @throws EmbeddedPostgresMissing, MariadbMissing before anything was started. */
+export async function startShopServers(variant: DemoVariant): Promise<ShopServers> {
+  const secrets: Secrets = { dbps: secret(), application: secret() };
+  const engineOf = (name: string): ShopEngine =>
+    name === SHARED ? variant.shared : variant.services[name as ShopService];
+  const names = [SHARED, ...SHOP_SERVICE_NAMES];
+  const program = names.some((name) => engineOf(name) === 'mysql') ? findMariadb() : '';
+  const servers = new Map<string, ShopServer>();
   const stop = async (): Promise<void> => {
     await Promise.all([...servers.values()].map((server) => server.stop()));
   };
+  // Two at a time: starting is what keeps two cores busy.
   const queue = [...names];
   const startNext = async (): Promise<void> => {
-    for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
-      const server = await startEmbeddedPostgres({ settings: SETTINGS });
-      servers.set(name, server);
-      await prepare(server, name === 'legacy' ? DATABASE : name, passwords);
-    }
+    for (let name = queue.shift(); name !== undefined; name = queue.shift())
+      servers.set(
+        name,
+        engineOf(name) === 'postgres'
+          ? await startPostgresShopServer(name, secrets)
+          : await startMysqlShopServer(name, secrets, program),
+      );
   };
   const started = await Promise.allSettled([startNext(), startNext()]);
   const failed = started.find((result) => result.status === 'rejected');
@@ -55,61 +52,41 @@ export async function startShopServers(): Promise<ShopServers> {
     await stop();
     throw failed.reason;
   }
-
-  const urlOf = (name: string, role: string): string => {
-    const server = servers.get(name) as EmbeddedPostgres;
-    const database = name === 'legacy' ? DATABASE : name;
-    if (role === 'postgres') return server.url(database);
-    return `postgres://${role}:${passwords[role]}@${server.host}:${server.port}/${database}`;
-  };
-  const urls = (role: string) => ({
-    legacyUrl: urlOf('legacy', role),
-    serviceUrls: Object.fromEntries(SHOP_SERVICE_NAMES.map((name) => [name, urlOf(name, role)])) as Record<
+  return {
+    shared: servers.get(SHARED) as ShopServer,
+    services: Object.fromEntries(SHOP_SERVICE_NAMES.map((name) => [name, servers.get(name)])) as Record<
       ShopService,
-      string
+      ShopServer
     >,
+    stop,
+  };
+}
+
+/** Tables, rows, triggers, and what the application may do. @returns rows loaded. */
+export function loadShop({ engine, url }: ShopDatabase, scale: number): Promise<number> {
+  return withShopConnection(engine, url('dbps'), async (connection) => {
+    const tables = Object.values(SHOP_SERVICES).flat();
+    const statements =
+      engine === 'postgres'
+        ? [
+            SHOP_SCHEMA,
+            shopRows(scale),
+            SHOP_TRIGGER,
+            `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${APPLICATION};
+             GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO ${APPLICATION};
+             ANALYZE;`,
+          ]
+        : [
+            ...MYSQL_SHOP_SCHEMA,
+            ...mysqlShopRows(scale),
+            ...MYSQL_SHOP_TRIGGERS,
+            `ANALYZE TABLE ${tables.join(', ')}`,
+          ];
+    for (const statement of statements) await connection.query(statement);
+    const counts = tables.map((table) => `(SELECT count(*) FROM ${table})`);
+    const [row] = await connection.query(`SELECT ${counts.join(' + ')} AS n`);
+    return Number(row?.['n']);
   });
-  return { ...urls(OPERATOR), application: urls(APPLICATION), superuser: urls('postgres'), stop };
-}
-
-/** Tables, rows, trigger, and what the application may do. @returns rows loaded. */
-export async function loadShop(legacyUrl: string, scale: number): Promise<number> {
-  const client = new pg.Client({ connectionString: legacyUrl });
-  await client.connect();
-  try {
-    await client.query(SHOP_SCHEMA);
-    await client.query(shopRows(scale));
-    await client.query(SHOP_TRIGGER);
-    await client.query(`
-      GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${APPLICATION};
-      GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO ${APPLICATION};
-      ANALYZE;`);
-    const { rows } = await client.query<{ rows: string }>(
-      "SELECT sum(reltuples)::bigint AS rows FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
-    );
-    return Number(rows[0]?.rows);
-  } finally {
-    await client.end();
-  }
-}
-
-async function prepare(
-  server: EmbeddedPostgres,
-  database: string,
-  passwords: Readonly<Record<string, string>>,
-): Promise<void> {
-  const client = new pg.Client({ connectionString: server.url() });
-  await client.connect();
-  try {
-    await client.query(
-      `CREATE ROLE ${OPERATOR} LOGIN REPLICATION NOSUPERUSER CREATEROLE PASSWORD '${passwords[OPERATOR]}'`,
-    );
-    await client.query(`CREATE ROLE ${APPLICATION} LOGIN NOSUPERUSER PASSWORD '${passwords[APPLICATION]}'`);
-    await client.query(`GRANT ${APPLICATION} TO ${OPERATOR}`);
-    await client.query(`CREATE DATABASE ${database} OWNER ${OPERATOR}`);
-  } finally {
-    await client.end();
-  }
 }
 
 function secret(): string {

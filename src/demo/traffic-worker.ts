@@ -3,11 +3,17 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { createRouter } from '../router/index.js';
 import type { ClientLedger } from './ledger.js';
 import { ShopClient } from './shop-client.js';
+import type { ShopEngine } from './shop-engines.js';
 import { SHOP_SERVICE_NAMES, type ShopService } from './shop-schema.js';
 
+export interface TrafficDatabase {
+  readonly engine: ShopEngine;
+  readonly url: string;
+}
+
 export interface TrafficWorkerData {
-  readonly legacyUrl: string;
-  readonly serviceUrls: Readonly<Record<ShopService, string>>;
+  readonly shared: TrafficDatabase;
+  readonly services: Readonly<Record<ShopService, TrafficDatabase>>;
   /** One client each. */
   readonly prefixes: readonly string[];
   readonly products: number;
@@ -23,16 +29,18 @@ if (parentPort === null) throw new Error('traffic-worker runs as a worker thread
 const port = parentPort;
 const data = workerData as TrafficWorkerData;
 const say = (message: TrafficMessage): void => port.postMessage(message);
-const database = (connection: string) => ({
-  client: 'pg',
-  connection,
+const database = ({ engine, url }: TrafficDatabase) => ({
+  client: engine === 'mysql' ? 'mysql2' : 'pg',
+  connection: url,
   pool: { min: 0, max: data.prefixes.length + 2 },
+  // A client says `returning`, whichever engine answers; on MySQL knex says that it does without.
+  log: { warn: () => undefined },
 });
 
 const router = await createRouter<ShopService>({
-  legacy: database(data.legacyUrl),
+  legacy: database(data.shared),
   services: Object.fromEntries(
-    SHOP_SERVICE_NAMES.map((service) => [service, database(data.serviceUrls[service])]),
+    SHOP_SERVICE_NAMES.map((service) => [service, database(data.services[service])]),
   ) as Record<ShopService, ReturnType<typeof database>>,
 });
 const clients = data.prefixes.map(
@@ -42,6 +50,7 @@ const clients = data.prefixes.map(
       prefix,
       products: data.products,
       thinkMs: data.thinkMs,
+      usersEngine: data.shared.engine,
       seed: Number(/\d+/.exec(prefix)?.[0] ?? n),
     }),
 );

@@ -57,7 +57,10 @@ export class Traffic {
           else if (message.type === 'progress') {
             entry.acknowledged = message.acknowledged;
             entry.failures = message.failures;
-          } else resolve(message.ledgers);
+          } else {
+            entry.failures = message.ledgers.flatMap((ledger) => ledger.failures);
+            resolve(message.ledgers);
+          }
         });
         const fail = (error: Error) => {
           entry.failures = [...entry.failures, error.message];
