@@ -1,7 +1,16 @@
 /** The databases that are tried, and a split of each that its users could have chosen. */
 
+import type { ShopEngine } from '../../src/demo/shop-engines.js';
+
 export interface DataSet {
   readonly name: string;
+  /** Of the shared database, and of every service that `targets` does not name; default postgres. */
+  readonly engine?: ShopEngine;
+  readonly targets?: Readonly<Record<string, ShopEngine>>;
+  /** The shared database's name, where its views insist on one; default the set's. */
+  readonly database?: string;
+  /** Rows to be made for a schema that comes without. */
+  readonly rows?: Readonly<Record<string, number>>;
   readonly files: readonly string[];
   readonly services: Readonly<Record<string, readonly string[]>>;
   /** The one that is taken back and brought forward again. */
@@ -18,6 +27,31 @@ export interface DataSet {
 }
 
 const PAYMENT_MONTHS = ['01', '02', '03', '04', '05', '06'].map((month) => `payment_p2007_${month}`);
+
+const CHINOOK_ON_MYSQL = {
+  engine: 'mysql',
+  files: ['chinook/mysql.sql'],
+  services: {
+    catalog: ['Artist', 'Album', 'Track', 'Genre', 'MediaType'],
+    playlists: ['Playlist', 'PlaylistTrack'],
+    sales: ['Customer', 'Employee', 'Invoice', 'InvoiceLine'],
+  },
+  rollBack: 'sales',
+  decommission: 'playlists',
+  leaveOut: [/^(DROP|CREATE) DATABASE [^;]*;/gm, /^USE [^;]*;/gm],
+} as const;
+
+const CHINOOK_ON_POSTGRES = {
+  files: ['chinook/postgres.sql'],
+  services: {
+    catalog: ['artist', 'album', 'track', 'genre', 'media_type'],
+    playlists: ['playlist', 'playlist_track'],
+    sales: ['customer', 'employee', 'invoice', 'invoice_line'],
+  },
+  rollBack: 'sales',
+  decommission: 'playlists',
+  leaveOut: [/^(DROP|CREATE) DATABASE [^;]*;/gm],
+} as const;
 
 const FILM_SERVICES = {
   catalog: ['actor', 'category', 'film', 'film_actor', 'film_category', 'language'],
@@ -40,18 +74,7 @@ export const DATA_SETS: readonly DataSet[] = [
     prepareAsSuperuser: ['GRANT SET ON PARAMETER session_replication_role TO dbps'],
     moments: ['2005-07-01', '2007-01-15', '2007-02-15', '2007-03-15', '2007-06-15', '2008-01-01'],
   },
-  {
-    name: 'chinook',
-    files: ['chinook/postgres.sql'],
-    services: {
-      catalog: ['artist', 'album', 'track', 'genre', 'media_type'],
-      playlists: ['playlist', 'playlist_track'],
-      sales: ['customer', 'employee', 'invoice', 'invoice_line'],
-    },
-    rollBack: 'sales',
-    decommission: 'playlists',
-    leaveOut: [/^(DROP|CREATE) DATABASE [^;]*;/gm],
-  },
+  { name: 'chinook', ...CHINOOK_ON_POSTGRES },
   {
     name: 'northwind',
     files: ['northwind/postgres.sql'],
@@ -69,6 +92,42 @@ export const DATA_SETS: readonly DataSet[] = [
     },
     rollBack: 'sales',
     decommission: 'staff',
+  },
+  { name: 'chinook-on-mysql', ...CHINOOK_ON_MYSQL },
+  // One service each way; the one that changes its engine is also rolled back.
+  { name: 'chinook-to-mysql', ...CHINOOK_ON_POSTGRES, targets: { sales: 'mysql' } },
+  { name: 'chinook-to-postgres', ...CHINOOK_ON_MYSQL, targets: { sales: 'postgres' } },
+  {
+    name: 'sakila-on-mysql',
+    engine: 'mysql',
+    database: 'sakila',
+    files: ['sakila/mysql-schema.sql'],
+    services: {
+      ...FILM_SERVICES,
+      catalog: [...FILM_SERVICES.catalog, 'film_text'],
+      rentals: ['rental', 'payment'],
+    },
+    rollBack: 'rentals',
+    decommission: 'customers',
+    leaveOut: [/^(DROP|CREATE) SCHEMA [^;]*;/gm, /^USE [^;]*;/gm],
+    // film_text is filled by the triggers on film.
+    rows: {
+      actor: 200,
+      address: 600,
+      category: 16,
+      city: 300,
+      country: 100,
+      customer: 600,
+      film: 1000,
+      film_actor: 3000,
+      film_category: 1000,
+      inventory: 3000,
+      language: 6,
+      payment: 5000,
+      rental: 5000,
+      staff: 20,
+      store: 20,
+    },
   },
 ];
 

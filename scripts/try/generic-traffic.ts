@@ -1,8 +1,10 @@
 /** Traffic for a schema that nobody described: some loops, each with tables of its own, until told to stop; then the comparison. */
-import pg from 'pg';
+import { withShopConnection, type ShopConnection } from '../../src/demo/shop-connection.js';
+import type { ShopEngine } from '../../src/demo/shop-engines.js';
 import type { Router } from '../../src/router/index.js';
 import { readShapes, type TableShape } from './table-shape.js';
-import { quote, referenceName, TableWriter, type KeyRow } from './table-writer.js';
+import { asText, quoteOn } from './dialect.js';
+import { referenceName, TableWriter, type KeyRow } from './table-writer.js';
 
 const LOOPS = 3;
 const THINK_MS = 12;
@@ -24,15 +26,13 @@ export class GenericTraffic {
     );
   }
 
-  static async start(
-    legacyUrl: string,
+  static start(
+    legacy: TrafficPlace,
     services: Readonly<Record<string, readonly string[]>>,
     router: Router,
-    { seed, moments }: { readonly seed: number; readonly moments: readonly string[] },
+    { seed, moments, isMixed }: TrafficOptions,
   ): Promise<GenericTraffic> {
-    const client = new pg.Client({ connectionString: legacyUrl });
-    await client.connect();
-    try {
+    return withShopConnection(legacy.engine, legacy.url, async (client) => {
       const random = mulberry(seed);
       const writers: TableWriter[] = [];
       const loadedRows = new Map<string, number>();
@@ -58,13 +58,13 @@ export class GenericTraffic {
             prefix,
             random,
             moments,
+            engine: legacy.engine,
+            isMixed,
           }),
         );
       }
       return new GenericTraffic(writers, loadedRows);
-    } finally {
-      await client.end();
-    }
+    });
   }
 
   get tables(): number {
@@ -77,21 +77,18 @@ export class GenericTraffic {
   }
 
   /** What was acknowledged against the databases that own it now. @returns what does not agree. */
-  async compare(urlOf: (service: string) => string): Promise<string[]> {
+  async compare(placeOf: (service: string) => TrafficPlace): Promise<string[]> {
     const wrong: string[] = [];
     for (const writer of this.#writers) {
-      const client = new pg.Client({ connectionString: urlOf(writer.service) });
-      await client.connect();
-      try {
+      const { engine, url } = placeOf(writer.service);
+      await withShopConnection(engine, url, async (client) => {
         wrong.push(...(await this.#compareTable(client, writer)));
-      } finally {
-        await client.end();
-      }
+      });
     }
     return wrong;
   }
 
-  async #compareTable(client: pg.Client, { shape, mark, mine, marked }: TableWriter): Promise<string[]> {
+  async #compareTable(client: ShopConnection, { shape, mark, mine, marked }: TableWriter): Promise<string[]> {
     const wrong: string[] = [];
     const loaded = this.#loadedRows.get(shape.name) ?? 0;
     const rows = await count(client, shape);
@@ -100,11 +97,15 @@ export class GenericTraffic {
     const acknowledged = own.reduce((sum, w) => sum + w.mine.size + w.throughRule, 0);
     if (shape.inherits === null && rows !== loaded + acknowledged)
       wrong.push(`${shape.name}: ${rows} rows, ${loaded} loaded and ${acknowledged} acknowledged`);
-    const key = `json_build_array(${shape.key.map((name) => `${quote(name)}::text`).join(', ')})::text`;
-    const found = await client.query<{ key: string; mark: string | null }>(
-      `SELECT ${key} AS key, ${mark === undefined ? 'NULL' : `${quote(mark.name)}::text`} AS mark FROM ONLY ${quote(shape.name)}`,
+    const { engine } = client;
+    const text = (name: string) => asText(engine, quoteOn(engine, name));
+    const parts = shape.key.map((name, n) => `${text(name)} AS k${n}`);
+    const found = await client.query(
+      `SELECT ${parts.join(', ')}, ${mark === undefined ? 'NULL' : text(mark.name)} AS mark FROM ${only(engine)} ${quoteOn(engine, shape.name)}`,
     );
-    const there = new Map(found.rows.map((row) => [JSON.stringify(JSON.parse(row.key)), row.mark]));
+    const there = new Map(
+      found.map((row) => [JSON.stringify(shape.key.map((_name, n) => row[`k${n}`])), row['mark']]),
+    );
     for (const [id, expected] of [...mine, ...marked]) {
       if (!there.has(id)) wrong.push(`${shape.name} ${id}: acknowledged and not there`);
       else if (mark !== undefined && expected !== null && there.get(id)?.trimEnd() !== expected)
@@ -128,29 +129,49 @@ export class GenericTraffic {
   }
 }
 
+export interface TrafficPlace {
+  readonly engine: ShopEngine;
+  readonly url: string;
+}
+
+export interface TrafficOptions {
+  readonly seed: number;
+  readonly moments: readonly string[];
+  /** Some service moves to the other engine: a statement is written when its database is known. */
+  readonly isMixed: boolean;
+}
+
+/** Rows of inheritance children are not the table's own. */
+const only = (engine: ShopEngine): string => (engine === 'postgres' ? 'ONLY' : '');
+
 /** With the rows of inheritance children. */
-async function count(client: pg.Client, shape: TableShape): Promise<number> {
-  const { rows } = await client.query<{ n: string }>(`SELECT count(*) AS n FROM ${quote(shape.name)}`);
-  return Number(rows[0]?.n);
+async function count(client: ShopConnection, shape: TableShape): Promise<number> {
+  const [row] = await client.query(`SELECT count(*) AS n FROM ${quoteOn(client.engine, shape.name)}`);
+  return Number(row?.['n']);
 }
 
-async function sample(client: pg.Client, table: string, columns: readonly string[]): Promise<string[][]> {
-  const list = columns.map((name) => `${quote(name)}::text`).join(', ');
-  const { rows } = await client.query<string[]>({
-    text: `SELECT ${list} FROM ONLY ${quote(table)} ORDER BY 1 LIMIT ${SAMPLES}`,
-    rowMode: 'array',
-  });
-  return rows;
+async function sample(
+  client: ShopConnection,
+  table: string,
+  columns: readonly string[],
+): Promise<string[][]> {
+  const { engine } = client;
+  const list = columns.map((name, n) => `${asText(engine, quoteOn(engine, name))} AS c${n}`).join(', ');
+  const rows = await client.query(
+    `SELECT ${list} FROM ${only(engine)} ${quoteOn(engine, table)} ORDER BY 1 LIMIT ${SAMPLES}`,
+  );
+  return rows.map((row) => columns.map((_name, n) => row[`c${n}`] ?? ''));
 }
 
-async function highestKeys(client: pg.Client, shape: TableShape): Promise<Record<string, bigint>> {
+async function highestKeys(client: ShopConnection, shape: TableShape): Promise<Record<string, bigint>> {
   const highest: Record<string, bigint> = {};
   for (const column of shape.columns) {
     if (column.category !== 'N') continue;
-    const { rows } = await client.query<{ n: string }>(
-      `SELECT coalesce(max(ceil(${quote(column.name)}::numeric)), 0)::text AS n FROM ${quote(shape.name)}`,
+    const name = quoteOn(client.engine, column.name);
+    const [row] = await client.query(
+      `SELECT CAST(coalesce(max(ceil(${name})), 0) AS decimal(38, 0)) AS n FROM ${quoteOn(client.engine, shape.name)}`,
     );
-    highest[column.name] = BigInt(rows[0]?.n ?? 0);
+    highest[column.name] = BigInt(row?.['n'] ?? 0);
   }
   return highest;
 }

@@ -1,5 +1,6 @@
 /** What has to be known of a table to write to it: read from the catalogue, so that the traffic needs to know no schema. */
-import type pg from 'pg';
+import type { ShopConnection } from '../../src/demo/shop-connection.js';
+import { readMysqlShapes } from './table-shape-mysql.js';
 
 export interface TableShape {
   readonly name: string;
@@ -57,24 +58,28 @@ FROM pg_class c
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
 ORDER BY c.relname`;
 
-interface Row {
-  name: string;
-  has_insert_rule: boolean;
-  inherits: string | null;
-  columns: ColumnShape[] | null;
-  uniques: { isPrimary: boolean; columns: string[] }[] | null;
-  refs: { parent: string; columns: string[]; parentColumns: string[] }[] | null;
+interface Shape {
+  readonly columns: ColumnShape[] | null;
+  readonly uniques: { isPrimary: boolean; columns: string[] }[] | null;
+  readonly refs: { parent: string; columns: string[]; parentColumns: string[] }[] | null;
 }
 
-export async function readShapes(client: pg.Client): Promise<readonly TableShape[]> {
-  const { rows } = await client.query<Row>(SHAPES);
-  return rows.map((row) => ({
-    name: row.name,
-    key: row.uniques?.find((unique) => unique.isPrimary)?.columns ?? [],
-    columns: row.columns ?? [],
-    uniques: (row.uniques ?? []).filter((unique) => !unique.isPrimary).map((unique) => unique.columns),
-    references: row.refs ?? [],
-    hasInsertRule: row.has_insert_rule,
-    inherits: row.inherits,
-  }));
+export async function readShapes(connection: ShopConnection): Promise<readonly TableShape[]> {
+  if (connection.engine === 'mysql') return readMysqlShapes(connection);
+  const rows = await connection.query(SHAPES);
+  return rows.map((row) => {
+    const parsed = <K extends keyof Shape>(name: K) => JSON.parse(row[name] ?? 'null') as Shape[K];
+    const columns = parsed('columns');
+    const uniques = parsed('uniques');
+    const refs = parsed('refs');
+    return {
+      name: row['name'] ?? '',
+      key: uniques?.find((unique) => unique.isPrimary)?.columns ?? [],
+      columns: columns ?? [],
+      uniques: (uniques ?? []).filter((unique) => !unique.isPrimary).map((unique) => unique.columns),
+      references: refs ?? [],
+      hasInsertRule: row['has_insert_rule'] === 't',
+      inherits: row['inherits'] ?? null,
+    };
+  });
 }

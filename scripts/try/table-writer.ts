@@ -2,8 +2,9 @@
  * Writes to one table of an unknown schema in ways that its constraints allow: new rows are copies of loaded ones under new keys, a text column
  * carries a mark, and only rows of its own are deleted. Keeps what was acknowledged.
  */
-import type { Knex } from 'knex';
+import type { ShopEngine } from '../../src/demo/shop-engines.js';
 import type { Router } from '../../src/router/index.js';
+import { answerOf, asText, engineOf, parameter, quoteOn } from './dialect.js';
 import type { ColumnShape, TableShape } from './table-shape.js';
 
 /** Rows of a loaded table, by key columns, as text. */
@@ -23,7 +24,13 @@ export interface TableWriterOptions {
   readonly random: () => number;
   /** Dates that a rule sends to different children. */
   readonly moments: readonly string[];
+  /** Where the rows are at first. */
+  readonly engine: ShopEngine;
+  readonly isMixed: boolean;
 }
+
+/** A statement as one engine writes it. */
+type Statement = (engine: ShopEngine) => { readonly sql: string; readonly bindings: readonly string[] };
 
 export class TableWriter {
   /** Key as JSON → the mark that was last acknowledged (null: no column for it). */
@@ -88,24 +95,27 @@ export class TableWriter {
       (c) => shape.key.includes(c.name) && c.hasDefault && !values.has(c.name),
     );
     const written = shape.columns.filter((c) => !c.isGenerated && !drawn.includes(c));
-    const bindings: string[] = [];
-    const expressions = written.map((column) => {
-      const value = values.get(column.name);
-      if (value === undefined) return `source.${quote(column.name)}`;
-      bindings.push(value);
-      return `CAST(? AS ${column.type})`;
-    });
-    const where = shape.key.map((name) => `source.${quote(name)}::text = ?`);
-    bindings.push(...this.#keyOf(source));
-    const rows = await this.#run((knex) =>
-      knex.raw<{ rows: KeyRow[] }>(
-        `INSERT INTO ${quote(shape.name)} (${written.map((c) => quote(c.name)).join(', ')})
-         SELECT ${expressions.join(', ')} FROM ${quote(shape.name)} source WHERE ${where.join(' AND ')}
-         ON CONFLICT DO NOTHING RETURNING ${this.#keyAsText()}`,
+    const inserted = await this.#run((engine) => {
+      const bindings: string[] = [];
+      const expressions = written.map((column) => {
+        const value = values.get(column.name);
+        if (value === undefined) return `source.${quoteOn(engine, column.name)}`;
+        bindings.push(value);
+        return parameter(engine, column);
+      });
+      bindings.push(...this.#keyOf(source));
+      const returned = shape.key.map((name) => {
+        const quoted = quoteOn(engine, name);
+        return `${asText(engine, quoted)} AS ${quoted}`;
+      });
+      return {
+        sql: `INSERT INTO ${quoteOn(engine, shape.name)} (${written.map((c) => quoteOn(engine, c.name)).join(', ')})
+         SELECT ${expressions.join(', ')} FROM ${quoteOn(engine, shape.name)} source WHERE ${this.#whereKey(engine, 'source.')}
+         ${engine === 'postgres' ? 'ON CONFLICT DO NOTHING' : ''} RETURNING ${returned.join(', ')}`,
         bindings,
-      ),
-    );
-    for (const row of rows.rows)
+      };
+    });
+    for (const row of inserted?.rows ?? [])
       this.mine.set(JSON.stringify(this.#keyOf(row)), values.get(this.mark?.name ?? '') ?? null);
   }
 
@@ -113,21 +123,20 @@ export class TableWriter {
     const { shape, samples, moments } = this.#options;
     if (samples.length === 0) return;
     const written = shape.columns.filter((c) => !c.isGenerated && !shape.key.includes(c.name));
-    const bindings: string[] = [];
-    const expressions = written.map((column) => {
-      if (column.category !== 'D' || moments.length === 0) return `source.${quote(column.name)}`;
-      bindings.push(this.#any(moments));
-      return `CAST(? AS ${column.type})`;
-    });
-    bindings.push(...this.#keyOf(this.#any(samples)));
-    await this.#run((knex) =>
-      knex.raw(
-        `INSERT INTO ${quote(shape.name)} (${written.map((c) => quote(c.name)).join(', ')})
-         SELECT ${expressions.join(', ')} FROM ${quote(shape.name)} source
-          WHERE ${shape.key.map((name) => `source.${quote(name)}::text = ?`).join(' AND ')}`,
+    await this.#run((engine) => {
+      const bindings: string[] = [];
+      const expressions = written.map((column) => {
+        if (column.category !== 'D' || moments.length === 0) return `source.${quoteOn(engine, column.name)}`;
+        bindings.push(this.#any(moments));
+        return parameter(engine, column);
+      });
+      bindings.push(...this.#keyOf(this.#any(samples)));
+      return {
+        sql: `INSERT INTO ${quoteOn(engine, shape.name)} (${written.map((c) => quoteOn(engine, c.name)).join(', ')})
+         SELECT ${expressions.join(', ')} FROM ${quoteOn(engine, shape.name)} source WHERE ${this.#whereKey(engine, 'source.')}`,
         bindings,
-      ),
-    );
+      };
+    });
     this.throughRule += 1;
   }
 
@@ -141,14 +150,14 @@ export class TableWriter {
     const mark = this.#next();
     const column = this.mark ?? shape.columns.find((c) => !c.isGenerated && !shape.key.includes(c.name));
     if (column === undefined) return;
-    const set = this.mark === undefined ? quote(column.name) : 'CAST(? AS text)';
-    const result = await this.#run((knex) =>
-      knex.raw<{ rowCount: number }>(
-        `UPDATE ${quote(shape.name)} SET ${quote(column.name)} = ${set} WHERE ${this.#whereKey()}`,
-        [...(this.mark === undefined ? [] : [mark]), ...parts],
-      ),
-    );
-    if (result.rowCount !== 1) throw new Error(`${shape.name} ${id}: ${result.rowCount} rows updated`);
+    const result = await this.#run((engine) => {
+      const target = quoteOn(engine, column.name);
+      return {
+        sql: `UPDATE ${quoteOn(engine, shape.name)} SET ${target} = ${this.mark === undefined ? target : parameter(engine, column)} WHERE ${this.#whereKey(engine)}`,
+        bindings: [...(this.mark === undefined ? [] : [mark]), ...parts],
+      };
+    });
+    if (result?.changed !== 1) throw new Error(`${shape.name} ${id}: ${result?.changed ?? 0} rows updated`);
     if (this.mark === undefined) return;
     if (this.mine.has(id)) this.mine.set(id, mark);
     else this.marked.set(id, mark);
@@ -156,13 +165,12 @@ export class TableWriter {
 
   async #delete(): Promise<void> {
     const key = this.#any([...this.mine.keys()]);
-    const result = await this.#run((knex) =>
-      knex.raw<{ rowCount: number }>(
-        `DELETE FROM ${quote(this.shape.name)} WHERE ${this.#whereKey()}`,
-        JSON.parse(key) as string[],
-      ),
-    );
-    if (result.rowCount !== 1) throw new Error(`${this.shape.name} ${key}: ${result.rowCount} rows deleted`);
+    const result = await this.#run((engine) => ({
+      sql: `DELETE FROM ${quoteOn(engine, this.shape.name)} WHERE ${this.#whereKey(engine)}`,
+      bindings: JSON.parse(key) as string[],
+    }));
+    if (result?.changed !== 1)
+      throw new Error(`${this.shape.name} ${key}: ${result?.changed ?? 0} rows deleted`);
     this.mine.delete(key);
   }
 
@@ -170,14 +178,34 @@ export class TableWriter {
     return this.shape.key.map((name) => row[name] as string);
   }
 
-  /** Half of the statements by themselves, half in a transaction with a read. */
-  async #run<T>(statement: (knex: Knex) => PromiseLike<T>): Promise<T> {
-    const { router, service, random, shape } = this.#options;
-    if (random() < 0.5) return statement(router.writes(service));
-    return router.transaction(service, async (trx) => {
-      await trx.raw(`SELECT count(*) FROM (SELECT FROM ${quote(shape.name)} LIMIT 5) t`);
-      return statement(trx);
-    });
+  /**
+   * Half of the statements by themselves, half in a transaction with a read; where a service changes its engine all in transactions, which know
+   * their database. @returns null when the row was there already.
+   */
+  async #run(statement: Statement): Promise<ReturnType<typeof answerOf> | null> {
+    const { router, service, random, shape, engine, isMixed } = this.#options;
+    const isAlone = !isMixed && random() < 0.5;
+    for (;;) {
+      try {
+        if (isAlone) {
+          const { sql, bindings } = statement(engine);
+          return answerOf(await router.writes(service).raw(sql, [...bindings]));
+        }
+        return await router.transaction(service, async (trx) => {
+          const there = engineOf(trx);
+          await trx.raw(
+            `SELECT count(*) FROM (SELECT 1 AS one FROM ${quoteOn(there, shape.name)} LIMIT 5) t`,
+          );
+          const { sql, bindings } = statement(there);
+          return answerOf(await trx.raw(sql, [...bindings]));
+        });
+      } catch (error) {
+        const { code } = error as { readonly code?: unknown };
+        if (code === 'ER_DUP_ENTRY') return null;
+        // InnoDB's gap locks make neighbours wait for each other: the one that gives way begins again.
+        if (code !== 'ER_LOCK_DEADLOCK') throw error;
+      }
+    }
   }
 
   #canVary(name: string): boolean {
@@ -201,19 +229,24 @@ export class TableWriter {
       return String(next);
     }
     if (column.category === 'D')
-      return new Date(1.5e12 + Math.floor(this.#options.random() * 1e11)).toISOString();
+      return new Date(1.5e12 + Math.floor(this.#options.random() * 1e11))
+        .toISOString()
+        .slice(0, 19)
+        .replace('T', ' ');
     const length = Math.min(column.maxLength ?? 12, 12);
     return Array.from({ length }, () =>
       String.fromCharCode(97 + Math.floor(this.#options.random() * 26)),
     ).join('');
   }
 
-  #whereKey(): string {
-    return this.shape.key.map((name) => `${quote(name)}::text = ?`).join(' AND ');
-  }
-
-  #keyAsText(): string {
-    return this.shape.key.map((name) => `${quote(name)}::text AS ${quote(name)}`).join(', ');
+  #whereKey(engine: ShopEngine, source = ''): string {
+    return this.shape.key
+      .map((name) => {
+        const column = `${source}${quoteOn(engine, name)}`;
+        // MySQL converts the parameter, and finds the row by its key; a conversion of the column would read, and lock, them all.
+        return `${engine === 'postgres' ? `${column}::text` : column} = ?`;
+      })
+      .join(' AND ');
   }
 
   #next(): string {
@@ -230,8 +263,4 @@ export class TableWriter {
 
 export function referenceName(columns: readonly string[]): string {
   return columns.join(',');
-}
-
-export function quote(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }
