@@ -10,7 +10,7 @@ import { createRouteHook } from '../migration/route-hook.js';
 import type { ConnectionTarget } from '../model/connection-target.js';
 import { ConfigError, RefusedError, UsageError } from '../model/errors.js';
 import type { EventSink } from '../model/events.js';
-import type { Plan } from '../model/plan.js';
+import { readerOf, type Plan } from '../model/plan.js';
 import { relationMaps } from '../planning/relation-maps.js';
 import { openStateStore } from '../state/knex-state-store.js';
 import type { ServiceState, StateStore } from '../state/state-store.js';
@@ -49,6 +49,9 @@ export function openStore(config: Config): StateStore {
 export function serviceConfig(config: Config, name: string): ServiceConfig {
   const found = config.services.find((service) => service.name === name);
   if (found !== undefined) return found;
+  // Copies of shared relations stand in the database of the service that reads them.
+  const reader = config.services.find((service) => service.name === readerOf(name));
+  if (reader !== undefined && config.shared.length > 0) return { ...reader, name, relations: [] };
   throw new UsageError({
     code: 'DBPS_E107',
     message: `there is no service "${name}"`,

@@ -9,7 +9,7 @@ import type { Plan } from '../model/plan.js';
 import type { Boundaries, ServiceBoundary } from '../planning/boundaries.js';
 import { hashPlan, makePlan } from '../planning/make-plan.js';
 import { comparePlans, withoutOwnChanges, type PlanDifference } from '../planning/plan-diff.js';
-import { engineOf, openReadOnly } from './databases.js';
+import { captureOf, engineOf, openReadOnly } from './databases.js';
 
 export interface PlanOptions {
   /** ISO 8601; no part of the plan's hash. */
@@ -78,13 +78,18 @@ export async function planSplit(config: Config, options: PlanOptions): Promise<P
       hint: 'dbps analyze --write proposes them',
       location: { file: config.file, line: 1 },
     });
-  const database = await openReadOnly(config.source.target(), options.signal);
+  const database = await openReadOnly(config.source.target(), options.signal, captureOf(config));
   try {
     const schema = await database.introspector.read({
       ...(config.source.schemas !== undefined && { schemas: config.source.schemas }),
       ...(options.signal !== undefined && { signal: options.signal }),
     });
-    const boundaries = await withTargetSchemas(config, database.capabilities, boundariesOf(config));
+    const boundaries: Boundaries = {
+      ...(await withTargetSchemas(config, database.capabilities, boundariesOf(config))),
+      ...(database.changes.followsApplied !== true && {
+        noCopies: 'the way changes are captured here passes over what dbps itself applies',
+      }),
+    };
     return makePlan(schema, boundaries, options.createdAt, await adoptersFor(schema.engine, boundaries));
   } finally {
     await database.close();

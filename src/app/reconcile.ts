@@ -1,5 +1,6 @@
 /** Writes that reached legacy behind the fence: what they are, and the decision about them. */
 import type { Config } from '../config/config.js';
+import { keysToHeal } from '../migration/reconcile.js';
 import {
   openRogueWrites,
   readVersions,
@@ -18,6 +19,8 @@ export interface RogueWrites {
   /** Undecided ones, oldest first, with both versions as they are now. */
   readonly writes: readonly RogueVersions[];
   readonly findings: readonly Finding[];
+  /** Why `--keep-owner` would not settle them; null: it would. */
+  readonly refusal: { readonly code: string; readonly message: string; readonly hint: string | null } | null;
 }
 
 /** Looks only. */
@@ -30,7 +33,7 @@ export async function listRogueWrites(
   try {
     const state = await store.service(service);
     const undecided = openRogueWrites(await store.history(service, 100_000));
-    if (state === null || undecided.length === 0) return { service, writes: [], findings: [] };
+    if (state === null || undecided.length === 0) return { service, writes: [], findings: [], refusal: null };
     const plan = await planFor(config, store, state, options.planFile);
     const planned = plan.services.find(({ name }) => name === service);
     const { target: endpoint, location } = serviceConfig(config, service);
@@ -53,7 +56,13 @@ export async function listRogueWrites(
       try {
         const maps = relationMaps(plan, planned);
         const writes = await readVersions({ legacy, target, maps }, undecided);
-        return { service, writes, findings: writes.map((versions) => rogueFinding(service, versions)) };
+        const owner = (await store.route(service))?.owner ?? 'legacy';
+        return {
+          service,
+          writes,
+          findings: writes.map((versions) => rogueFinding(service, versions)),
+          refusal: refusalOf(() => keysToHeal({ maps, service: planned }, undecided, owner)),
+        };
       } finally {
         await target.close();
       }
@@ -62,6 +71,16 @@ export async function listRogueWrites(
     }
   } finally {
     await store.close();
+  }
+}
+
+function refusalOf(ask: () => unknown): RogueWrites['refusal'] {
+  try {
+    ask();
+    return null;
+  } catch (error) {
+    if (!(error instanceof RefusedError)) throw error;
+    return { code: error.code, message: error.message, hint: error.hint ?? null };
   }
 }
 

@@ -14,7 +14,7 @@ import type {
 import { RefusedError } from '../model/errors.js';
 import type { Finding } from '../model/finding.js';
 import { nextTransition, PHASES, type Activity, type Phase } from '../model/phases.js';
-import type { Plan, ServicePlan } from '../model/plan.js';
+import { readerOf, type Plan, type ServicePlan } from '../model/plan.js';
 import { relationMaps } from '../planning/relation-maps.js';
 import type { Lease, Route, ServiceProgress, ServiceState, StateStore } from '../state/state-store.js';
 import { captureOf, openReadOnly } from './databases.js';
@@ -105,7 +105,9 @@ export async function status(config: Config, options: StatusOptions): Promise<re
     const legacy = await openReadOnly(config.source.target(), options.signal, captureOf(config));
     try {
       const found: ServiceStatus[] = [];
-      for (const service of chosen) {
+      const isOfAll = options.services === undefined || options.services.length === 0;
+      const copies = isOfAll ? copiesKnown(config, [...states.keys()]) : [];
+      for (const service of [...chosen, ...copies]) {
         const state = states.get(service.name);
         found.push(
           state === undefined
@@ -120,6 +122,15 @@ export async function status(config: Config, options: StatusOptions): Promise<re
   } finally {
     await store.close();
   }
+}
+
+/** Copies of shared relations are no services of dbps.yaml: the state store knows of them. */
+function copiesKnown(config: Config, known: readonly string[]): readonly ServiceConfig[] {
+  return known
+    .filter((name) => !config.services.some((service) => service.name === name))
+    .filter((name) => config.shared.length > 0 && config.services.some((s) => s.name === readerOf(name)))
+    .sort()
+    .map((name) => serviceConfig(config, name));
 }
 
 async function observe(
@@ -191,7 +202,7 @@ async function observe(
       soak: describeSoak(state, config.migration.decommission.soakMs),
       unknown,
       findings: findingsOf(state, streams, fences, route),
-      next: nextStep(state, live),
+      next: nextStep(state, live, planned?.copies !== undefined),
     };
   } finally {
     await target?.close();
@@ -336,7 +347,7 @@ function findingsOf(
   return found;
 }
 
-function nextStep(state: ServiceState, live: boolean): string | null {
+function nextStep(state: ServiceState, live: boolean, isCopies: boolean): string | null {
   const { service, phase, target, activity } = state;
   if (activity === 'paused') return `dbps migrate resume ${service}`;
   if (target !== null) {
@@ -345,6 +356,7 @@ function nextStep(state: ServiceState, live: boolean): string | null {
       : `dbps rollback ${service} --to ${target}`;
   }
   if (phase !== 'planned' && phase !== 'decommissioned' && !live) return 'dbps run';
+  if (isCopies && phase === 'dual-write') return null;
   const next = nextTransition(phase);
   if (next === undefined) return null;
   return `dbps migrate advance ${service} --to ${next.to}${next.confirmation === 'irreversible' ? ' --dry-run' : ''}`;

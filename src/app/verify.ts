@@ -16,7 +16,7 @@ import { describeService } from '../verification/service-input.js';
 import { verifyService } from '../verification/verify.js';
 import { captureOf, openReadOnly } from './databases.js';
 import { readDifferingRows, recordDifferingRows, type DifferingRows } from './differing-rows.js';
-import { openStore } from './move.js';
+import { openStore, serviceConfig } from './move.js';
 
 export interface VerifyOptions {
   readonly plan: Plan;
@@ -184,7 +184,9 @@ async function choose(
   options: VerifyOptions,
 ): Promise<readonly { readonly service: ServiceConfig; readonly plan: ServicePlan }[]> {
   const wanted = options.services ?? [];
-  const unknown = wanted.find((name) => !config.services.some((service) => service.name === name));
+  const copies = options.plan.services.filter((service) => service.copies !== undefined);
+  const all = [...config.services, ...copies.map(({ name }) => serviceConfig(config, name))];
+  const unknown = wanted.find((name) => !all.some((service) => service.name === name));
   if (unknown !== undefined)
     throw new UsageError({
       code: 'DBPS_E103',
@@ -192,8 +194,8 @@ async function choose(
       hint: `one of: ${config.services.map((service) => service.name).join(', ')}`,
     });
   // Of a decommissioned service legacy has nothing left to compare with.
-  const gone = wanted.length === 0 ? await decommissioned(config) : new Set<string>();
-  return config.services
+  const gone = wanted.length === 0 ? await notToCompare(config, copies) : new Set<string>();
+  return all
     .filter((service) =>
       wanted.length === 0
         ? service.target !== null && !gone.has(service.name)
@@ -211,11 +213,17 @@ async function choose(
     });
 }
 
-async function decommissioned(config: Config): Promise<ReadonlySet<string>> {
+/** What has nothing left in legacy, and copies that nobody has asked for yet. */
+async function notToCompare(config: Config, copies: readonly ServicePlan[]): Promise<ReadonlySet<string>> {
   const store = openStore(config);
   try {
     const states = await store.services();
-    return new Set(states.filter(({ phase }) => phase === 'decommissioned').map(({ service }) => service));
+    const inPhase = (phase: string) => states.filter((s) => s.phase === phase).map((s) => s.service);
+    const made = new Set(inPhase('dual-write'));
+    return new Set([
+      ...inPhase('decommissioned'),
+      ...copies.map(({ name }) => name).filter((name) => !made.has(name)),
+    ]);
   } finally {
     await store.close();
   }

@@ -11,6 +11,7 @@ import { addAnalyze } from './commands/analyze.js';
 import { addGenerate } from './commands/generate.js';
 import { addDoctor } from './commands/doctor.js';
 import { addInit } from './commands/init.js';
+import { addLint } from './commands/lint.js';
 import { addExplain } from './commands/explain.js';
 import { EXIT_CODES } from './exit-codes.js';
 import type { Bind } from './runner.js';
@@ -65,6 +66,7 @@ export function createProgram(version: string, bind: Bind, output?: ProgramOutpu
     addStatus,
     addVerify,
     addRollback,
+    addLint,
     addExplain,
     addDemo,
   ])

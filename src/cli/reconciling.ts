@@ -6,6 +6,7 @@ import type { Outcome } from './runner.js';
 
 export interface ReconcileFlags extends MoveFlags {
   readonly keepOwner?: boolean;
+  readonly dryRun?: boolean;
 }
 
 export async function reconcileService(
@@ -18,19 +19,26 @@ export async function reconcileService(
   const { moveOptions } = await import('./move-options.js');
   const { moveOutcome } = await import('./move-outcome.js');
   const { requireServices } = await import('./names.js');
-  const { reconcileText } = await import('../report/text/reconcile.js');
+  const { keepOwnerText, reconcileText } = await import('../report/text/reconcile.js');
   const { config } = await context.loadedConfig();
   requireServices(config, [service]);
   const options = await moveOptions(context, flags);
-  const { writes, findings } = await listRogueWrites(config, service, options);
+  const { writes, findings, refusal } = await listRogueWrites(config, service, options);
+  const command = `dbps migrate reconcile ${service} --keep-owner`;
+  if (flags.dryRun === true)
+    return {
+      result: { service, writes, refusal, dryRun: true },
+      findings,
+      isYes: true,
+      nextSteps: [writes.length === 0 || refusal !== null ? `dbps status ${service}` : command],
+      text: (style) => keepOwnerText({ service, writes, refusal }, style),
+    };
   if (flags.keepOwner !== true || writes.length === 0)
     return {
-      result: { service, writes },
+      result: { service, writes, refusal },
       findings,
       isYes: writes.length === 0,
-      nextSteps: [
-        writes.length === 0 ? `dbps status ${service}` : `dbps migrate reconcile ${service} --keep-owner`,
-      ],
+      nextSteps: [writes.length === 0 ? `dbps status ${service}` : command],
       text: (style) => reconcileText({ service, writes }, style),
     };
   await confirmReversible(

@@ -14,6 +14,7 @@ import type { RehearsalResult } from '../app/rehearse.js';
 import type { ServiceStatus } from '../app/status.js';
 import type { VerifyOutcome } from '../app/verify.js';
 import type { DemoResult } from '../demo/demo.js';
+import type { LintResult } from '../lint/lint-statements.js';
 import type {
   Alternative,
   Analysis,
@@ -49,6 +50,7 @@ export interface CommandResults {
   readonly status: StatusReport;
   readonly verify: VerifyReport;
   readonly rollback: MoveReport | RehearsalReport;
+  readonly lint: LintReport;
   readonly explain: CodeList | CodeReport;
   readonly demo: DemoResult;
 }
@@ -166,7 +168,19 @@ export interface HistoryReport {
   readonly entries: Awaited<ReturnType<typeof history>>;
 }
 
-export type ReconcileReport = Omit<RogueWrites, 'findings'>;
+export interface ReconcileReport extends Omit<RogueWrites, 'findings'> {
+  /** What --keep-owner would write stands in `keepSql` of each write. */
+  readonly dryRun?: true;
+}
+
+export interface LintReport extends Omit<LintResult, 'findings'> {
+  /** Accepted in dbps.yaml. */
+  readonly suppressed: readonly {
+    readonly code: string;
+    readonly subject: string;
+    readonly reason: string;
+  }[];
+}
 
 export interface RunReport {
   readonly stopped: true;

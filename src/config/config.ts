@@ -72,6 +72,8 @@ export interface TargetConfig extends ConnectionConfig {
 export interface SharedConfig {
   readonly relations: readonly LocatedRelation[];
   readonly owner: string | null;
+  /** Services that read them, beside those that refer to them. */
+  readonly readers: readonly string[];
   readonly location: Location;
 }
 
@@ -212,11 +214,18 @@ export const FileSchema = z
       )
       .default({}),
     shared: z
-      .array(z.strictObject({ relations: z.array(relation).min(1), owner: z.string().optional() }))
+      .array(
+        z.strictObject({
+          relations: z.array(relation).min(1),
+          owner: z.string().optional().describe('the one service that writes them'),
+          readers: z
+            .array(z.string())
+            .default([])
+            .describe('services that read them, beside those that refer to them'),
+        }),
+      )
       .default([])
-      .describe(
-        'reference data: moved with its one owner; no read-only copies are kept for other services (BND405)',
-      ),
+      .describe('reference data: one owner, read-only copies for every other service that uses it'),
     references: z
       .array(
         z.strictObject({

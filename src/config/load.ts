@@ -261,6 +261,7 @@ class Resolver {
       shared: file.shared.map((shared, index) => ({
         relations: this.#relations(['shared', index, 'relations'], shared.relations),
         owner: shared.owner ?? null,
+        readers: shared.readers,
         location: yaml.locate(['shared', index]),
       })),
       references: file.references.map((reference, index) => this.#reference(reference, index)),

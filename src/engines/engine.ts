@@ -11,6 +11,7 @@ import type { DatabaseSchema, EngineName } from '../model/database-schema.js';
 import type { Finding } from '../model/finding.js';
 import type { RelationId } from '../model/relation-id.js';
 import type { ServicePlan } from '../model/plan.js';
+import type { StatementText } from './statement-splitter.js';
 import type { ReferenceProbe, TransactionWatch, WatchOptions, WorkloadReader } from './usage.js';
 
 /** Opaque outside its engine: an LSN, a GTID set, a trigger-log id. Text, so that it fits any checkpoint. */
@@ -123,6 +124,8 @@ export interface DumpSource {
 
 /** Reads statements of applications with the engine's grammar; connects to nothing. */
 export interface StatementReader {
+  /** A script into its statements, as they stand. Never fails: what is no statement is found by reading it. */
+  split(text: string): readonly StatementText[];
   /** One entry a text, null where it could not be read (cut off, another dialect). A text may hold several statements. */
   read(texts: readonly string[]): Promise<readonly (StatementUse | null)[]>;
 }
@@ -387,6 +390,11 @@ export interface StreamIdentity {
 }
 
 export interface CaptureObserver {
+  /**
+   * Its streams can hand out what dbps itself applied for another service, which feeds copies of relations that are kept current that way
+   * (StreamOptions.followsApplied). Absent: dbps's own are all alike to it.
+   */
+  readonly followsApplied?: true;
   /** null when there is no such capture. */
   status(stream: StreamIdentity): Promise<CaptureStatus | null>;
   currentPosition(): Promise<Position>;
@@ -440,6 +448,8 @@ export interface StreamOptions {
   readonly maps: readonly RelationMap[];
   readonly checkpoint: Checkpoint;
   readonly signal: AbortSignal;
+  /** Only what dbps wrote for this very service is its own; what it applies for others is a change like any other. */
+  readonly followsApplied?: true;
   /** Pieces of a large transaction are cut at about this many changes. Default 20 000. */
   readonly maxChanges?: number;
 }

@@ -10,8 +10,10 @@ function versionOf(plan: Plan, service: ServicePlan): string {
 }
 
 export function composeFile(plan: Plan): string {
+  // Copies of shared relations stand in their reader's database.
+  const own = plan.services.filter((service) => service.copies === undefined);
   const variable = (service: ServicePlan) => `${service.name.toUpperCase().replaceAll('-', '_')}_DB_PASSWORD`;
-  const services = plan.services.map((service, i) => {
+  const services = own.map((service, i) => {
     const password = `\${${variable(service)}:?set ${variable(service)}}`;
     const host = `${service.name}-db`;
     const isPostgres = service.targetEngine === 'postgres';
@@ -47,6 +49,6 @@ export function composeFile(plan: Plan): string {
     'services:',
     services.join('\n'),
     'volumes:',
-    ...plan.services.map((service) => `  ${service.name}-db:`),
+    ...own.map((service) => `  ${service.name}-db:`),
   ].join('\n');
 }

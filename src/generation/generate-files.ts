@@ -26,6 +26,8 @@ export function generateFiles(plan: Plan, options: GenerateOptions): readonly Ge
   const isWhole = options.services === undefined || options.services.length === 0;
   for (const service of plan.services) {
     if (!isWhole && options.services?.includes(service.name) !== true) continue;
+    // Copies of shared relations are made and kept by dbps alone: no schema of anybody's to look after.
+    if (service.copies !== undefined) continue;
     const ddl = options.ddl(service.targetEngine);
     const statements = ddl.createService(service);
     if (styles.includes('sql'))

@@ -11,7 +11,27 @@ const findingLine = (finding: Finding): string =>
 
 const commands = (...lines: readonly string[]): readonly string[] => ['', '```sh', ...lines, '```'];
 
+/** Copies go as far as dual-write, before their reader's reads move. */
+function copiesSection(service: ServicePlan, reader: string): readonly string[] {
+  const { name, copies } = service;
+  return [
+    '',
+    `## ${service.order}. ${name}`,
+    '',
+    `Read-only copies for ${reader} of ${service.relations.map((id) => `${id} (owned by ${copies?.owners[id] ?? 'nobody'})`).join(', ')}, in schema ${Object.values(service.schemaMap).join(', ')} of its database. They must be there before the reads of ${reader} move, stay in dual-write, and are kept current through the shared database: their owner is not decommissioned while they exist.`,
+    ...commands(
+      `dbps migrate advance ${name} --to provisioned --yes`,
+      `dbps migrate advance ${name} --to dual-write --yes`,
+      `dbps verify ${name} --mode full`,
+    ),
+    '',
+    `Let roles that read without naming the schema find it: \`ALTER ROLE <role> SET search_path = <its schemas>, ${Object.values(service.schemaMap).join(', ')};\`. Taking them away:`,
+    ...commands(`dbps migrate abort ${name} --yes`),
+  ];
+}
+
 function serviceSection(plan: Plan, service: ServicePlan): readonly string[] {
+  if (service.copies !== undefined) return copiesSection(service, service.copies.reader);
   const { name } = service;
   const own = plan.findings.filter((finding) => finding.service === name);
   const blocking = own.filter((finding) => finding.severity === 'error');
@@ -93,13 +113,14 @@ function serviceSection(plan: Plan, service: ServicePlan): readonly string[] {
 }
 
 export function runbook(plan: Plan): string {
+  const own = plan.services.filter((service) => service.copies === undefined);
   const general = plan.findings.filter(
     (finding) => finding.service === undefined && finding.severity !== 'note',
   );
   return [
     `# Runbook of plan ${plan.hash}`,
     '',
-    `${plan.services.length} services leave the shared database one after the other: ${plan.services.map((service) => service.name).join(', ')}.`,
+    `${own.length} services leave the shared database one after the other: ${own.map((service) => service.name).join(', ')}.`,
     'Owners of keys go before those who refer to them. Each service may rest in any phase as long as you like.',
     '',
     '## Before the first',

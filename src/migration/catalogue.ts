@@ -2,6 +2,7 @@
 import { InternalError } from '../model/errors.js';
 import { fenceObserved } from './guards/fence-observed.js';
 import { fenceable } from './guards/fenceable.js';
+import { noCopiesLeft } from './guards/no-copies-left.js';
 import { noLegacyAccess } from './guards/no-legacy-access.js';
 import { noRogueWrites } from './guards/no-rogue-writes.js';
 import { noStayingDependants } from './guards/no-staying-dependants.js';
@@ -12,6 +13,7 @@ import { lagBelowLimit } from './guards/lag-below-limit.js';
 import { noLongTransactions } from './guards/no-long-transactions.js';
 import { planCurrent } from './guards/plan-current.js';
 import { preflightClean } from './guards/preflight-clean.js';
+import { sharedCopies } from './guards/shared-copies.js';
 import { sequenceHeadroom } from './guards/sequence-headroom.js';
 import { soakElapsed } from './guards/soak-elapsed.js';
 import { uniqueKeysHold } from './guards/unique-keys-hold.js';
@@ -54,6 +56,8 @@ import { replay } from './steps/replay.js';
 import { verifyCopy } from './steps/verify-copy.js';
 
 const GUARDS: readonly Guard[] = [
+  sharedCopies,
+  noCopiesLeft,
   fenceable,
   uniqueKeysHold,
   fenceObserved,

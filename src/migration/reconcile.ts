@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Key, RelationMap } from '../engines/engine.js';
 import { RefusedError } from '../model/errors.js';
 import { ROGUE_DECISION } from './journal.js';
+import type { Owner } from './ownership.js';
 import { reverseMaps } from './reverse-maps.js';
 import { openRogueWrites, type RogueWrite } from './rogue-writes.js';
 import type { StepContext } from './step-context.js';
@@ -17,9 +18,7 @@ export async function keepOwner(context: StepContext): Promise<number> {
   const { service, store } = context;
   const writes = openRogueWrites(await store.history(service.name, 100_000));
   if (writes.length === 0) return 0;
-  if ((await store.route(service.name))?.owner !== 'service')
-    throw refused(`legacy owns the writes of ${service.name}: what was written there stands`, service.name);
-  const keys = keysToHeal(context, writes);
+  const keys = keysToHeal(context, writes, (await store.route(service.name))?.owner ?? 'legacy');
   const reverse = reverseMaps(context.maps, service);
   await context.reverse.stop();
   const sink = await context.legacy.sink.open({
@@ -53,10 +52,15 @@ export async function keepOwner(context: StepContext): Promise<number> {
   return writes.length;
 }
 
-function keysToHeal(
+/** Which rows are read again from their owner. @throws RefusedError E350 where that does not settle the writes. */
+export function keysToHeal(
   context: Pick<StepContext, 'maps' | 'service'>,
   writes: readonly RogueWrite[],
+  owner: Owner,
 ): ReadonlyMap<RelationMap, readonly Key[]> {
+  const { name } = context.service;
+  if (owner !== 'service')
+    throw refused(`legacy owns the writes of ${name}: what was written there stands`, name);
   const found = new Map<RelationMap, Map<string, Key>>();
   for (const { relation, key } of writes) {
     const map = context.maps.find(({ source, leaves }) => source === relation || leaves.includes(relation));

@@ -24,6 +24,7 @@ import { ChangeQueue, LeftPartWayError, type Batch } from './change-queue.js';
 import { Convergence } from './convergence.js';
 import type { MoveContext } from './move-context.js';
 import { reverseMaps } from './reverse-maps.js';
+import { requireFollowing } from './shared-copies.js';
 import type { ReplicationMode, ReplicationStatus, ReplicatorHandle, RogueChange } from './step-context.js';
 import { openSink } from './translating-sink.js';
 
@@ -257,6 +258,8 @@ export class Replicator implements ReplicatorHandle {
   async #openSession(): Promise<void> {
     const { service, owner, signal } = this.#context;
     const stream = { service: service.name, direction: this.direction };
+    const isOfCopies = service.copies !== undefined && this.direction === 'forward';
+    if (isOfCopies) requireFollowing(service, this.#source);
     const sink = await openSink(this.#source, this.#other, { stream, owner, maps: this.#maps });
     try {
       const checkpoint = await sink.checkpoint();
@@ -264,7 +267,14 @@ export class Replicator implements ReplicatorHandle {
       this.#durable = checkpoint.received;
       this.#applied = checkpoint.applied;
       this.#hasSpool = true;
-      const changes = await this.#source.changes.stream({ stream, maps: this.#maps, checkpoint, signal });
+      const changes = await this.#source.changes.stream({
+        stream,
+        maps: this.#maps,
+        checkpoint,
+        signal,
+        // Once their owner has a database of its own, copies are fed by what dbps applies for it in legacy.
+        ...(isOfCopies && { followsApplied: true }),
+      });
       const convergence = new Convergence(this.#context, this.#source, sink, this.#maps);
       this.#session = { sink, stream: changes, queue: new ChangeQueue(), convergence };
       this.#persistedAtMs = this.#context.now();

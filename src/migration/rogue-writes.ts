@@ -42,6 +42,8 @@ export interface RogueVersions {
   readonly service: Readonly<Record<string, string | null>> | null;
   /** SQL of the service database that carries legacy's version over; null where there is nothing to carry. */
   readonly carrySql: string | null;
+  /** SQL of legacy that gives it the owner's version, which is what keeping the owner's rows comes to; null where both are the same. */
+  readonly keepSql: string | null;
 }
 
 /** Both versions as they are now. A write without a key (TRUNCATE) has none. */
@@ -59,7 +61,7 @@ export async function readVersions(
       ({ source, leaves }) => source === write.relation || leaves.includes(write.relation),
     );
     if (map === undefined || write.key === null) {
-      found.push({ write, legacy: null, service: null, carrySql: null });
+      found.push({ write, legacy: null, service: null, carrySql: null, keepSql: null });
       continue;
     }
     const method = await agreeOnMethod({ source: context.legacy, target: context.target }, map, false);
@@ -76,7 +78,10 @@ export async function readVersions(
     const carrySql = isSame
       ? null
       : context.target.checksum.repairSql(map, key, legacy[0]?.values ?? null, method, 'target');
-    found.push({ write, legacy: named(legacy), service: named(service), carrySql });
+    const keepSql = isSame
+      ? null
+      : context.legacy.checksum.repairSql(map, key, service[0]?.values ?? null, method, 'source');
+    found.push({ write, legacy: named(legacy), service: named(service), carrySql, keepSql });
   }
   return found;
 }

@@ -38,6 +38,14 @@ export interface ServicePlan {
   readonly detached: readonly CrossingReference[];
   readonly estimatedRows: number;
   readonly bytes: number;
+  /**
+   * Only of read-only copies of shared relations, which move like a service and stop at dual-write: who reads them, and who owns each (source
+   * names). `relations` are those copied, and stay their owner's.
+   */
+  readonly copies?: {
+    readonly reader: string;
+    readonly owners: Readonly<Record<RelationId, string>>;
+  };
   /** Only where the target's engine is another one: what was what in the source, by target names. */
   readonly translated?: {
     readonly columnTypes: Readonly<Record<RelationId, Readonly<Record<string, string>>>>;
@@ -63,3 +71,12 @@ export interface CrossingReference {
   readonly foreignKey?: ForeignKey;
   readonly onDelete: OnParentDelete;
 }
+
+const COPIES = '-shared';
+
+/** The name under which the copies that a service reads are moved. */
+export const copiesOf = (reader: string): string => `${reader}${COPIES}`;
+
+/** Whose copies would have this name; null: it is no name of copies. */
+export const readerOf = (name: string): string | null =>
+  name.endsWith(COPIES) && name.length > COPIES.length ? name.slice(0, -COPIES.length) : null;

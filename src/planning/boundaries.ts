@@ -19,8 +19,12 @@ export interface Boundaries {
   readonly shared: readonly {
     readonly relations: readonly PlacedRelation[];
     readonly owner: string | null;
+    /** Services that read it, beside those that refer to it. */
+    readonly readers?: readonly string[];
     readonly location?: Place;
   }[];
+  /** Why no read-only copies can be kept of relations of this source; absent: they can. */
+  readonly noCopies?: string;
   readonly references: readonly ConfiguredReference[];
 }
 

@@ -15,13 +15,14 @@ import type { Boundaries, ServiceBoundary } from './boundaries.js';
 import { findCrossingReferences, orderServices } from './crossing-references.js';
 import { ObjectGraph } from './object-graph.js';
 import { leftOutFindings, routineFindings, sequenceFindings, viewFindings } from './findings/objects.js';
-import { referenceFindings, sharedFindings } from './findings/references.js';
+import { referenceFindings } from './findings/references.js';
 import { tableFindings, targetFindings, unsupportedFindings } from './findings/tables.js';
 import { adoptSchema } from './adopt-schema.js';
 import { adoptionFindings } from './findings/adoption.js';
 import { applicationOwners, grantToFormerOwners, withoutAdministratorGrants } from './role-grants.js';
 import { inverseSchemaMap, SchemaRenaming } from './schema-renaming.js';
 import { selectServiceSchema } from './service-schema.js';
+import { planCopies } from './shared-copies.js';
 
 function schemaMapOf(
   schemas: readonly string[],
@@ -79,7 +80,6 @@ export function makePlan(
   );
   const findings: Finding[] = [
     ...referenceFindings(crossings),
-    ...sharedFindings(graph, boundaries),
     ...routineFindings(graph),
     ...sequenceFindings(graph),
     ...tableFindings(schema, assignment),
@@ -122,6 +122,8 @@ export function makePlan(
     );
     return plan;
   });
+  const copies = planCopies(graph, boundaries, crossings, services);
+  findings.push(...copies.findings);
   const planned = new Set(
     services.flatMap((service) => {
       const back = new SchemaRenaming(service.schema, inverseSchemaMap(service.schemaMap));
@@ -135,7 +137,7 @@ export function makePlan(
     createdAt,
     source: { engine: schema.engine, product: schema.product, schemas: schema.schemas },
     fingerprint: fingerprint(schema, owned),
-    services,
+    services: [...services, ...copies.services],
     crossings,
     findings: [...findings].sort(compareFindings),
   };

@@ -16,7 +16,10 @@ export interface PlanDifference {
 
 function ownerOf(plan: Plan): ReadonlyMap<string, string> {
   return new Map(
-    plan.services.flatMap((service) => service.relations.map((id) => [id, service.name] as const)),
+    plan.services
+      // Copies leave their relations with the owner.
+      .filter((service) => service.copies === undefined)
+      .flatMap((service) => service.relations.map((id) => [id, service.name] as const)),
   );
 }
 

@@ -22,6 +22,7 @@ export interface PlanOptions {
   readonly exclude?: readonly string[];
   readonly targetSchema?: string;
   readonly references?: Boundaries['references'];
+  readonly shared?: Boundaries['shared'];
 }
 
 export async function readTestSchema(database: {
@@ -55,7 +56,7 @@ export function boundariesFor(schema: DatabaseSchema, options: PlanOptions): Bou
       targetSchema: options.targetSchema ?? null,
       relations: (relations === '*' ? rest : relations.map(id)).map((relation) => ({ id: relation })),
     })),
-    shared: [],
+    shared: options.shared ?? [],
     references: options.references ?? [],
   };
 }

@@ -126,6 +126,83 @@ describe('who owns what', () => {
   });
 });
 
+describe('read-only copies of shared relations', () => {
+  const shared = async (
+    countries: string,
+    more: Partial<Boundaries['shared'][number]> = {},
+    rest: Partial<Boundaries> = {},
+  ) =>
+    makePlan(
+      await read(`${countries};
+        CREATE TABLE goods (id bigint PRIMARY KEY, code text REFERENCES countries);
+        CREATE TABLE orders (id bigint PRIMARY KEY, code text REFERENCES countries);
+        CREATE TABLE users (id bigint PRIMARY KEY);`),
+      split(
+        { catalog: ['goods'], sales: ['orders'], people: ['users'] },
+        { shared: [{ relations: [{ id: 'public.countries' }], owner: 'catalog', ...more }], ...rest },
+      ),
+      '',
+    );
+  const PLAIN =
+    "CREATE TABLE countries (code text PRIMARY KEY, name text DEFAULT 'x', CHECK (code > ''), UNIQUE (name))";
+
+  test('go to whoever refers to them or is named as a reader, never to their owner, and hold rows and keys only', async () => {
+    const made = await shared(PLAIN, { readers: ['people', 'catalog'] });
+    expect(
+      made.services.filter((s) => s.copies !== undefined).map((s) => [s.name, s.copies, s.schemaMap]),
+    ).toEqual(
+      ['people', 'sales'].map((reader) => [
+        `${reader}-shared`,
+        { reader, owners: { 'public.countries': 'catalog' } },
+        { public: 'shared' },
+      ]),
+    );
+    const copy = made.services.find((s) => s.name === 'sales-shared')?.schema.relations[0];
+    expect(copy).toMatchObject({ id: 'shared.countries', checks: [], foreignKeys: [], triggers: [] });
+    expect(copy?.columns.some((column) => column.default !== undefined)).toBe(false);
+    expect(copy?.keys.map(({ kind }) => kind).sort()).toEqual(['primary', 'unique']);
+    expect(made.services.find((s) => s.name === 'catalog')?.relations).toContain('public.countries');
+    expect(made.findings.filter(({ code }) => code === 'BND405')).toEqual([]);
+  });
+
+  test.each([
+    [
+      'no key',
+      'CREATE TABLE countries (code text UNIQUE NOT NULL, name text)',
+      'no key that identifies a row',
+    ],
+    [
+      'a type of the user’s own',
+      "CREATE TYPE area AS ENUM ('a'); CREATE TABLE countries (code text PRIMARY KEY, area area)",
+      'a type of your own',
+    ],
+    [
+      'row-level security',
+      'CREATE TABLE countries (code text PRIMARY KEY); ALTER TABLE countries ENABLE ROW LEVEL SECURITY',
+      'row-level security',
+    ],
+    ['partitions', 'CREATE TABLE countries (code text PRIMARY KEY) PARTITION BY LIST (code)', 'partitioned'],
+    ['no log', 'CREATE UNLOGGED TABLE countries (code text PRIMARY KEY)', 'not in the log'],
+  ])('with %s there is none, and the finding says why', async (_, sql, reason) => {
+    const made = await shared(sql);
+    expect(made.services.filter((s) => s.copies !== undefined)).toEqual([]);
+    expect(made.findings.find(({ code }) => code === 'BND405')).toMatchObject({
+      subject: 'public.countries',
+      message: expect.stringContaining(reason) as string,
+      remedy: expect.stringContaining('let sales ask catalog') as string,
+    });
+  });
+
+  test('where capture passes over what dbps applies there are none; a reader is a service; the name is taken', async () => {
+    const without = await shared(PLAIN, {}, { noCopies: 'captured by triggers' });
+    expect(without.services.filter((s) => s.copies !== undefined)).toEqual([]);
+    expect(without.findings.find(({ code }) => code === 'BND405')?.message).toContain('captured by triggers');
+    await expect(shared(PLAIN, { readers: ['nobody'] })).rejects.toMatchObject({ code: 'DBPS_E223' });
+    const taken = split({ catalog: ['goods'], sales: ['orders'], 'sales-shared': ['users'] }).services;
+    await expect(shared(PLAIN, {}, { services: taken })).rejects.toMatchObject({ code: 'DBPS_E224' });
+  });
+});
+
 describe('objects that are no tables', () => {
   const names = (of: string) => service(of).schema.relations.map((relation) => relation.name);
 

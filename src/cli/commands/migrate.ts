@@ -121,6 +121,7 @@ export function addMigrate(program: Command, bind: Bind): void {
     )
     .argument('<service>')
     .option('--keep-owner', "the owner's rows stand; carry over first what is wanted of legacy's")
+    .option('--dry-run', 'print what --keep-owner would write to legacy, change nothing')
     .option('--timeout <time>', 'stop cleanly after this long')
     .option('--plan <file>', 'default dbps/plan.json')
     .addHelpText('after', '\nExample:\n  $ dbps migrate reconcile orders --keep-owner')

@@ -3,12 +3,22 @@
  * too. Names after FROM, JOIN, INTO, UPDATE, TABLE are relations unless a common table expression has that name.
  */
 import type { StatementReader, StatementUse, WrittenName } from '../engine.js';
+import { splitStatements, type StatementSyntax } from '../statement-splitter.js';
 import { readTokens, type Token } from './mysql-lexer.js';
 
 export const mysqlStatementReader: StatementReader = {
   async read(texts) {
     return texts.map((text) => readMysqlStatement(text));
   },
+  split: (text) => splitStatements(text, SYNTAX),
+};
+
+const SYNTAX: StatementSyntax = {
+  hasBackslashEscapes: true,
+  hasHashComments: true,
+  hasNestedComments: false,
+  hasDollarQuotes: false,
+  hasDelimiterCommand: true,
 };
 
 const RESERVED = new Set(

@@ -53,6 +53,8 @@ interface SlotRow {
 
 /** The looking half: works on a session that the server holds read-only. */
 export class PostgresCaptureObserver implements CaptureObserver {
+  readonly followsApplied = true;
+
   constructor(
     readonly pool: SessionPool,
     readonly target: ConnectionTarget,

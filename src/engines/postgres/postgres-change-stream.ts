@@ -321,7 +321,7 @@ export class PostgresChangeStream implements ChangeStream {
     if (open === null) return null;
     this.#bytes += to - from;
     const own = tag === TAG.truncate ? undefined : this.#own.get(rowRelation(buffer, from));
-    open.isOwn ??= own !== undefined && (MARK_TABLES as readonly string[]).includes(own.table);
+    open.isOwn ??= own !== undefined && this.#isOwnMark(own, buffer, from, to);
     if (own !== undefined) {
       if (own.table === 'barrier' && tag === TAG.insert)
         this.#takeBarrier(decodePgoutput(buffer, from, to), own);
@@ -333,6 +333,20 @@ export class PostgresChangeStream implements ChangeStream {
     if (this.#changes.length >= this.#maxChanges || this.#bytes >= PIECE_BYTES)
       return this.#piece(open, open.commit, false);
     return null;
+  }
+
+  /** The row that a transaction of dbps begins with names the service it is written for. */
+  #isOwnMark(own: OwnRelation, buffer: Buffer, from: number, to: number): boolean {
+    if (!(MARK_TABLES as readonly string[]).includes(own.table)) return false;
+    if (this.#options.followsApplied !== true) return true;
+    const message = decodePgoutput(buffer, from, to);
+    const row =
+      message.kind === 'insert' || message.kind === 'update'
+        ? message.values
+        : message.kind === 'delete'
+          ? message.old
+          : [];
+    return row[own.columns.findIndex(({ name }) => name === 'service')] === this.#options.stream.service;
   }
 
   #piece(open: OpenTransaction, end: At, last: boolean): ChangeTransaction {

@@ -5,6 +5,7 @@
  */
 import { loadModule, parsePlPgSQLSync, parseSync, type Node } from 'libpg-query';
 import type { StatementReader, StatementUse, WrittenName } from '../engine.js';
+import { splitStatements, type StatementSyntax } from '../statement-splitter.js';
 
 /** What a routine's body touches; `isOpaque` when some of it could not be read (dynamic SQL, another language). */
 export interface RoutineUse {
@@ -24,11 +25,34 @@ export const postgresStatementReader: StatementReader = {
       try {
         return readStatements(text);
       } catch {
-        return null;
+        return readWithPlaces(text);
       }
     });
   },
+  split: (text) => splitStatements(text, SYNTAX),
 };
+
+const SYNTAX: StatementSyntax = {
+  hasBackslashEscapes: false,
+  hasHashComments: false,
+  hasNestedComments: true,
+  hasDollarQuotes: true,
+  hasDelimiterCommand: false,
+};
+
+/** Quoted text and casts are passed over; drivers and libraries write a value's place as `?`, `:name` or `@name`. */
+const PLACES = /'(?:[^']|'')*'|"(?:[^"]|"")*"|::|(\?|(?<![\w:])[:@][A-Za-z_]\w*)/g;
+
+/** Where the server itself would not take the text, its places may be those of a library. */
+function readWithPlaces(text: string): StatementUse | null {
+  try {
+    return readStatements(
+      text.replaceAll(PLACES, (whole, place: string | undefined) => (place === undefined ? whole : '$1')),
+    );
+  } catch {
+    return null;
+  }
+}
 
 /** @throws SqlError of libpg-query when the text cannot be parsed. */
 export function readStatements(sql: string): StatementUse {

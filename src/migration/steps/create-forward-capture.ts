@@ -1,5 +1,6 @@
 import { beginCapture, ends, endCapture } from '../capture.js';
 import { readShape } from '../shape.js';
+import { requireFollowing, requireOwnersStay } from '../shared-copies.js';
 import type { Step } from '../step-context.js';
 
 /** Capture first, then the copy: what a chunk may miss, the log delivers. */
@@ -11,6 +12,10 @@ export const createForwardCapture: Step = {
   ],
   check: async () => 'todo',
   do: async (context) => {
+    if (context.service.copies !== undefined) {
+      requireFollowing(context.service, context.legacy);
+      await requireOwnersStay(context.store, context.service);
+    }
     // Remembered once: a resumed copy rests on the shape that its first chunk was read in.
     if ((await context.store.shapes(context.service.name)).legacy === null) {
       await context.store.saveShapes(context.owner, { legacy: await readShape('legacy', context) });

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { RefusedError } from '../../model/errors.js';
 import { openChangedKeys } from '../changed-keys.js';
 import { fenceOptions } from '../fence-options.js';
+import { copiesOnTheWay } from '../shared-copies.js';
 import { backSides } from '../sides.js';
 import type { Step, StepContext } from '../step-context.js';
 
@@ -24,6 +26,14 @@ export const finalBarrier: Step = {
   // Nothing applies to relations that have been retired: there is no barrier left to pass.
   check: async (context) => ((await isRetiring(context)) ? 'done' : 'todo'),
   do: async (context) => {
+    // Asked by a guard too; but copies may have been begun since, and from here on they are told that legacy goes.
+    const copies = await copiesOnTheWay(context.store, context.service.name);
+    if (copies.length > 0)
+      throw new RefusedError({
+        code: 'DBPS_E363',
+        message: `copies are being made from legacy: ${copies.map(({ name }) => name).join(', ')}`,
+        hint: `dbps migrate abort ${copies[0]?.name ?? ''}, or dbps rollback ${context.service.name}`,
+      });
     const sides = backSides(context);
     const budgetMs = context.settings.writeCutover.fenceTimeoutMs;
     await context.reverse.start('apply');

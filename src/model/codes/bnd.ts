@@ -182,4 +182,35 @@ export const BND = {
     example: 'view public.sales, which stays in legacy, uses public.orders',
     fix: 'Drop or rewrite it before the decommission.',
   },
+  BND601: {
+    severity: 'error',
+    title: 'a statement needs relations of more than one service',
+    meaning:
+      'One database answers it today. When the services have databases of their own, no database has all of its relations.',
+    example: 'sql/report.sql:12  public.orders (orders) and public.users (users)',
+    fix: 'Read each service by itself and put the answers together, keep a read model, or list what is hardly ever written under shared:, so that its readers get copies. What is accepted for now: suppress:.',
+  },
+  BND602: {
+    severity: 'error',
+    title: 'SQL writes what another service owns',
+    meaning:
+      'A relation is written by its owner alone. From the cutover on the shared database refuses the statement, and the owner’s database is not the one that it is sent to.',
+    example: 'sql/checkout.sql:30  orders writes public.inventory (catalog)',
+    fix: 'Let the owner do it, by a call or by an event that it follows; or move the relations together.',
+  },
+  BND603: {
+    severity: 'error',
+    title: 'a transaction writes relations of more than one service',
+    meaning:
+      'All of it is committed, or nothing, as long as it is one database. Across two there is no such transaction.',
+    example: 'sql/checkout.sql:4  public.orders (orders) and public.payments (billing)',
+    fix: 'Let one service commit first and tell the others by an outbox and events, with what undoes it; or move the relations together.',
+  },
+  BND604: {
+    severity: 'warning',
+    title: 'a statement could not be read',
+    meaning: 'The grammar of the shared database does not take it, so it is not known what it touches.',
+    example: 'sql/report.sql:40',
+    fix: 'Mend it, or check it by hand. Text of a template engine must be filled in first.',
+  },
 } as const satisfies Record<string, FindingEntry>;

@@ -72,6 +72,27 @@ export const MOVE_ERRORS = {
     example: 'public.orders was truncated in legacy: no list of keys says which rows are to be read again',
     fix: 'dbps verify <service> --mode full --repair-sql repair.sql writes the SQL that makes legacy equal; after it, dbps migrate advance <service> --keep-owner.',
   },
+  DBPS_E361: {
+    title: 'copies of shared relations stay read-only copies',
+    meaning:
+      'Relations under shared: have one owner; every other service that reads them gets copies in a schema of their own, kept current through legacy. They are moved under the name orders-shared as far as dual-write, where they stay: nothing is routed to them, and nobody but dbps writes them. Captures that pass over what dbps itself writes (by triggers) cannot feed them.',
+    example: 'orders-shared holds read-only copies for orders: dual-write is as far as they go',
+    fix: 'Nothing: they are where they belong. dbps verify orders-shared compares them, dbps migrate abort orders-shared takes them away.',
+  },
+  DBPS_E362: {
+    title: 'the copies of shared relations are not there yet',
+    meaning:
+      'The service reads relations that another one owns. Its reads go to its own database only when the copies of these are there, in dual-write.',
+    example: 'shared-copies: orders reads public.countries, and its copies are not there yet',
+    fix: 'dbps migrate advance orders-shared --to provisioned, then --to dual-write. Or take the relation out of shared: if the service asks the owner instead.',
+  },
+  DBPS_E363: {
+    title: 'copies are still fed from legacy',
+    meaning:
+      'Read-only copies of shared relations are kept current from legacy, also after their owner has a database of its own: reverse capture keeps legacy equal to the owner. Dropping the relations there would leave the copies old without a word.',
+    example: 'no-copies-left: orders-shared is fed from legacy’s public.countries',
+    fix: 'Leave the owner in sync for as long as there are copies; or let the readers ask the owner, take the copies away (dbps migrate abort orders-shared), and go on.',
+  },
   DBPS_E317: {
     title: 'a sequence has no room',
     meaning:

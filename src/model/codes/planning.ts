@@ -34,12 +34,13 @@ export const PLANNING = {
     fix: 'Give the relation that stays to a service, or replace the view before the writes move.',
   },
   BND405: {
-    title: 'shared relations are kept by their owner alone',
+    title: 'a shared relation cannot be copied to a service that reads it',
     severity: 'warning',
     meaning:
-      'Reference data is moved with its owner, and other services lose their way to it by SQL. dbps does not keep read-only copies of it in the other service databases.',
-    example: 'public.countries is owned by catalog; orders and users read it',
-    fix: 'Let the other services ask the owner, or ship the rows with their own migrations when they hardly ever change.',
+      'Relations under shared: have one owner; services that read them get read-only copies. dbps keeps none where a copy could not hold the rows or would show too much: on another engine, captured by triggers, partitioned or inherited, without a key, with row-level security, with types or functions of your own or of extensions.',
+    example:
+      'public.countries is owned by catalog; orders reads it and gets no copy: column area has a type of your own',
+    fix: 'Let the service ask the owner, or ship the rows with its own migrations when they hardly ever change.',
   },
   BND406: {
     title: 'an object is not carried over',

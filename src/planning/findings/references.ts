@@ -1,9 +1,7 @@
 /** What the boundaries cut. */
 import type { CrossingReference } from '../../model/plan.js';
 import type { Finding } from '../../model/finding.js';
-import type { Boundaries } from '../boundaries.js';
-import type { ObjectGraph } from '../object-graph.js';
-import { finding, listed } from './finding.js';
+import { finding } from './finding.js';
 
 const home = (service: string | null): string => (service === null ? 'the shared database' : service);
 
@@ -40,26 +38,4 @@ export function referenceFindings(crossings: readonly CrossingReference[]): read
         },
       });
     });
-}
-
-export function sharedFindings(graph: ObjectGraph, boundaries: Boundaries): readonly Finding[] {
-  return boundaries.shared.flatMap((entry) =>
-    entry.relations.flatMap((relation) => {
-      const readers = graph.schema.relations
-        .filter((other) => other.foreignKeys.some((key) => key.parent === relation.id))
-        .map((other) => graph.assignment.serviceOf.get(other.id))
-        .filter((service) => service !== undefined && service !== entry.owner) as string[];
-      return readers.length === 0
-        ? []
-        : [
-            finding('BND405', {
-              subject: relation.id,
-              message: `is owned by ${entry.owner}; ${listed(readers)} refer to it and get no copy`,
-              remedy: `let ${listed(readers)} ask ${entry.owner}, or ship the rows with their own migrations`,
-              relation: relation.id,
-              ...(relation.location !== undefined && { location: relation.location }),
-            }),
-          ];
-    }),
-  );
 }

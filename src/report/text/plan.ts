@@ -12,10 +12,15 @@ export interface PlanTextOptions {
 }
 
 export function planText(plan: Plan, options: PlanTextOptions, style: Style): string {
-  const services = plan.services.toSorted((a, b) => a.order - b.order);
+  const all = plan.services.toSorted((a, b) => a.order - b.order);
+  const services = all.filter((service) => service.copies === undefined);
   const total = (pick: (service: ServicePlan) => number) =>
     services.reduce((sum, service) => sum + pick(service), 0);
-  const blocks = services.map((service) => serviceBlock(service, options, style));
+  const blocks = all.map((service) =>
+    service.copies === undefined
+      ? serviceBlock(service, options, style)
+      : copiesBlock(service, service.copies, options, style),
+  );
   const facts = [
     ['Order', orderText(plan, services)],
     [
@@ -98,6 +103,21 @@ function serviceBlock(service: ServicePlan, options: PlanTextOptions, style: Sty
   ];
   const target = options.targets[service.name] ?? `${service.targetEngine}, no target in dbps.yaml yet`;
   return `${style.bold(service.name)}   ${plural(service.relations.length, 'relation')} -> ${target}\n${table(rows, { indent: '  ' })}`;
+}
+
+function copiesBlock(
+  service: ServicePlan,
+  copies: NonNullable<ServicePlan['copies']>,
+  options: PlanTextOptions,
+  style: Style,
+): string {
+  const target = options.targets[copies.reader] ?? `${service.targetEngine}, no target in dbps.yaml yet`;
+  const rows: [string, string, string][] = service.relations.map((id) => [
+    '> copy',
+    id,
+    `owned by ${copies.owners[id] ?? 'nobody'}, read-only in schema ${Object.values(service.schemaMap).join(', ')}`,
+  ]);
+  return `${style.bold(service.name)}   ${plural(service.relations.length, 'shared relation')} for ${copies.reader} -> ${target}\n${table(rows, { indent: '  ' })}`;
 }
 
 function count(n: number, what: string): readonly string[] {

@@ -10,6 +10,7 @@ interface Write {
   readonly legacy: Readonly<Record<string, string | null>> | null;
   readonly service: Readonly<Record<string, string | null>> | null;
   readonly carrySql: string | null;
+  readonly keepSql: string | null;
 }
 
 /** Each write with both versions; of a row that is on both sides only what differs. */
@@ -26,6 +27,32 @@ export function reconcileText(
     ...(carrySql === null ? ['  both are the same now'] : [`  to carry legacy's over: ${carrySql}`]),
   ]);
   return [...blocks.map((lines) => lines.join('\n')), `${writes.length} undecided`].join('\n\n');
+}
+
+/** --dry-run: what keeping the owner's rows comes to, and whether it may be done. */
+export function keepOwnerText(
+  {
+    service,
+    writes,
+    refusal,
+  }: {
+    readonly service: string;
+    readonly writes: readonly Write[];
+    readonly refusal: { readonly code: string; readonly message: string } | null;
+  },
+  style: Style,
+): string {
+  if (writes.length === 0) return reconcileText({ service, writes }, style);
+  const lines = writes.map(
+    ({ write, keepSql }) =>
+      `  legacy   ${keepSql ?? (write.key === null ? 'no list of rows to read again' : 'nothing: both are the same now')}\n           ${write.relation} (${write.key?.join(', ') ?? 'all rows'}) as ${service} has it`,
+  );
+  return [
+    `Would settle ${writes.length} writes that reached legacy: the rows of ${style.bold(service)} stand`,
+    ...lines,
+    ...(refusal === null ? [] : [`refused  ${refusal.code}  ${refusal.message}`]),
+    'Nothing was changed.',
+  ].join('\n');
 }
 
 function shown(row: Write['legacy'], other: Write['legacy']): string {
