@@ -175,7 +175,12 @@ function guardContext(
       const told = await store.progress(service.name);
       return toStatus(told?.progress[direction] ?? null);
     },
-    verify: (mode) => verifyReadOnly(environment, service, legacy, target, mode, options.signal),
+    verify: async (mode) => {
+      const state = await store.service(service.name);
+      // Where nobody applies, what has not arrived will not: it is not waited for.
+      const catchUpMs = state !== null && isLive(state, environment.now()) ? CATCH_UP_MS : 0;
+      return verifyReadOnly(environment, service, legacy, target, mode, catchUpMs, options.signal);
+    },
   };
 }
 
@@ -191,6 +196,7 @@ async function verifyReadOnly(
   legacy: ReadOnlyDatabase,
   target: ReadOnlyDatabase | null,
   mode: VerifyMode,
+  catchUpMs: number,
   signal: AbortSignal,
 ): Promise<VerifyResult> {
   if (target === null) throw new TypeError('there is nothing to compare with');
@@ -212,7 +218,7 @@ async function verifyReadOnly(
         direction,
         owning,
         following,
-        timeoutMs: CATCH_UP_MS,
+        timeoutMs: catchUpMs,
         now: environment.now,
         signal,
       }),

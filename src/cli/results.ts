@@ -10,11 +10,11 @@ import type { InitResult } from '../app/init.js';
 import type { PerformResult } from '../app/perform.js';
 import type { PlanDiff } from '../app/plan.js';
 import type { RogueWrites } from '../app/reconcile.js';
+import type { lint } from '../app/lint.js';
 import type { RehearsalResult } from '../app/rehearse.js';
 import type { ServiceStatus } from '../app/status.js';
 import type { VerifyOutcome } from '../app/verify.js';
 import type { DemoResult } from '../demo/demo.js';
-import type { LintResult } from '../lint/lint-statements.js';
 import type {
   Alternative,
   Analysis,
@@ -173,7 +173,7 @@ export interface ReconcileReport extends Omit<RogueWrites, 'findings'> {
   readonly dryRun?: true;
 }
 
-export interface LintReport extends Omit<LintResult, 'findings'> {
+export interface LintReport extends Omit<Awaited<ReturnType<typeof lint>>, 'findings'> {
   /** Accepted in dbps.yaml. */
   readonly suppressed: readonly {
     readonly code: string;

@@ -67,6 +67,12 @@ async function interruptedWhileWaiting(
   const { code, stderr, stdout } = await running.ended;
   expect([code, stdout], stderr).toEqual([5, '']);
   expect(stderr).toContain('DBPS_E501');
+  // Nothing of it goes on, or waits, on either server.
+  const sessions = async () => {
+    const sql = `SELECT query FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ '^dbps' AND state <> 'idle'`;
+    return [...(await project.legacy.query(sql)), ...((await project.targets['orders']?.query(sql)) ?? [])];
+  };
+  await expect.poll(sessions, { timeout: 30_000, interval: 100 }).toEqual([]);
   await holder.query('ROLLBACK');
 }
 

@@ -118,6 +118,34 @@ test('status tells phase, traffic and fences; text and fields too', async () => 
   });
 });
 
+test('a dry run without a runner: what nobody applies is not waited for, and is no failure of the command', async () => {
+  const config = fs.readFileSync(path.join(project.directory, 'dbps.yaml'), 'utf8');
+  project.writeConfig(config.replace('{ soak: 0 }', '{ soak: 0, verify: changed }'));
+  // The owner's log moves, by what is none of the service's.
+  await project.targets['orders']?.query(
+    'CREATE TABLE something_else AS SELECT g FROM generate_series(1, 1000) g',
+  );
+  const rehearsed = await project.json(advance('decommissioned', '--dry-run'));
+  expect([rehearsed.code, rehearsed.error]).toEqual([0, null]);
+  expect(rehearsed.result).toMatchObject({
+    isReady: false,
+    confirm: expect.stringMatching(/^orders@/) as unknown,
+    legs: [
+      {
+        guards: expect.arrayContaining([
+          {
+            guard: 'verified',
+            result: expect.objectContaining({ outcome: 'unknown', hint: 'dbps run' }) as unknown,
+          },
+        ]) as unknown,
+      },
+    ],
+  });
+  expect(rehearsed.nextSteps).toEqual(['dbps run']);
+  await project.targets['orders']?.query('DROP TABLE something_else');
+  project.writeConfig(config);
+});
+
 test('what cannot be undone needs the token of the dry run, and --yes does not cover it', async () => {
   const yes = await project.json(advance('decommissioned', '--yes'));
   expect([yes.code, yes.error?.code]).toEqual([2, 'DBPS_E112']);
