@@ -37,7 +37,8 @@ const POSTGRES: Dialect = {
 const MYSQL: Dialect = {
   clock: 'SYSDATE(6)',
   // Instants are kept as UTC without a zone: the server's own zone must not come into it.
-  sessionSettings: ["SET SESSION time_zone = '+00:00'"],
+  // A frozen process must not keep the lease's row locked (MariaDB only: MySQL has no such limit).
+  sessionSettings: ["SET SESSION time_zone = '+00:00' /*M!100300 , SESSION idle_transaction_timeout = 30 */"],
   // Each DDL statement commits and so gives up row locks: a named lock belongs to the session and goes with it.
   install: (database, work) =>
     database.transaction(async (session) => {

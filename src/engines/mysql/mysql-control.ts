@@ -17,6 +17,8 @@ import type {
 } from '../engine.js';
 import { readChangedKeys } from './mysql-key-set.js';
 import { grantRoute, revokeRoute } from './mysql-route-grant.js';
+import { flavorOf } from './mysql-flavor.js';
+import { endMysqlHoldersAfter } from './mysql-take-over.js';
 import { lockMysqlEpoch, queryable, type MysqlPool } from './mysql-connection.js';
 
 const TABLES = [
@@ -84,10 +86,17 @@ export const LATEST_POSITION = `
   IF(MIN(position REGEXP '^[0-9A-F]+/[0-9A-F]+$'),
      MAX(CONCAT(LPAD(SUBSTRING_INDEX(position, '/', 1), 8, '0'), '/', LPAD(SUBSTRING_INDEX(position, '/', -1), 8, '0'))), MAX(position))`;
 
+/** A server that gives up waiting for locks sooner would do so before the former owner's sessions are ended. */
+const AFTER_GRACE_S = 60;
+
 const INSTALL_LOCK = 'dbps.install';
 
 export class MysqlControl implements Control {
-  constructor(readonly pool: MysqlPool) {}
+  /** @param graceMs how long a take-over waits for transactions of the former owner before it ends their sessions. */
+  constructor(
+    readonly pool: MysqlPool,
+    readonly graceMs = 15_000,
+  ) {}
 
   async install(service: string): Promise<void> {
     await this.#underInstallLock(async (connection) => {
@@ -138,11 +147,31 @@ export class MysqlControl implements Control {
   }
 
   async raiseEpoch(owner: Ownership): Promise<void> {
-    await this.pool.query(
-      `INSERT INTO dbps.epoch (service, epoch) VALUES (?, ?)
-       ON DUPLICATE KEY UPDATE epoch = GREATEST(epoch, VALUES(epoch))`,
-      [owner.service, owner.epoch],
-    );
+    // A session of its own: the pool's stay free for the look at what keeps it waiting.
+    await this.pool.session(async (session) => {
+      const [row] = await queryable(session).query({
+        sql: 'SELECT CONNECTION_ID() AS id, VERSION() AS version',
+      });
+      await session.query(
+        'SET SESSION innodb_lock_wait_timeout = GREATEST(@@SESSION.innodb_lock_wait_timeout, ?)',
+        [Math.ceil(this.graceMs / 1000) + AFTER_GRACE_S],
+      );
+      const stopEnding = endMysqlHoldersAfter(
+        this.pool,
+        flavorOf(row?.['version'] ?? ''),
+        Number(row?.['id']),
+        this.graceMs,
+      );
+      try {
+        await session.query(
+          `INSERT INTO dbps.epoch (service, epoch) VALUES (?, ?)
+           ON DUPLICATE KEY UPDATE epoch = GREATEST(epoch, VALUES(epoch))`,
+          [owner.service, owner.epoch],
+        );
+      } finally {
+        stopEnding();
+      }
+    });
     // Raised by us, or higher already: the second is somebody else's lease.
     await this.pool.ownedTransaction(owner, async () => undefined);
   }

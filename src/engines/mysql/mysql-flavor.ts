@@ -16,9 +16,15 @@ export interface MysqlFlavor {
   readonly indexVisibility: string;
   /** What a session for long reads sets: no limit on a statement's time, nothing from a cache of statistics. */
   readonly bulkSettings: string;
+  /** The sessions (`id`) of this account that hold what the session `?` waits for in InnoDB, and do not wait themselves. */
+  readonly lockHoldersSql: string;
   /** Statements that limit each further SELECT of the session, and lift the limit. */
   statementTimeout(ms: number): { readonly limitSql: string; readonly unlimitSql: string };
 }
+
+const HOLDERS_OF_THIS_ACCOUNT = `
+    JOIN information_schema.processlist p ON p.id = h.trx_mysql_thread_id AND p.user = SUBSTRING_INDEX(USER(), '@', 1)
+   WHERE w.trx_mysql_thread_id = ? AND h.trx_state <> 'LOCK WAIT' AND COALESCE(p.state, '') NOT LIKE 'Waiting for%lock'`;
 
 const NUMERIC = /^(tinyint|smallint|mediumint|int|bigint|decimal|float|double|bit|year)$/;
 
@@ -38,6 +44,10 @@ export const MARIADB: MysqlFlavor = {
   indexExpression: 'NULL',
   indexVisibility: "IF(ignored = 'YES', 'NO', 'YES')",
   bulkSettings: 'SET SESSION max_statement_time = 0',
+  lockHoldersSql: `
+  SELECT DISTINCT p.id FROM information_schema.innodb_lock_waits l
+    JOIN information_schema.innodb_trx w ON w.trx_id = l.requesting_trx_id
+    JOIN information_schema.innodb_trx h ON h.trx_id = l.blocking_trx_id${HOLDERS_OF_THIS_ACCOUNT}`,
   statementTimeout: (ms) => ({
     limitSql: `SET SESSION max_statement_time = ${ms / 1000}`,
     unlimitSql: 'SET SESSION max_statement_time = 0',
@@ -63,6 +73,10 @@ export const MYSQL: MysqlFlavor = {
   indexExpression: 'expression',
   indexVisibility: 'is_visible',
   bulkSettings: 'SET SESSION max_execution_time = 0, SESSION information_schema_stats_expiry = 0',
+  lockHoldersSql: `
+  SELECT DISTINCT p.id FROM performance_schema.data_lock_waits l
+    JOIN information_schema.innodb_trx w ON w.trx_id = l.requesting_engine_transaction_id
+    JOIN information_schema.innodb_trx h ON h.trx_id = l.blocking_engine_transaction_id${HOLDERS_OF_THIS_ACCOUNT}`,
   statementTimeout: (ms) => ({
     limitSql: `SET SESSION max_execution_time = ${Math.ceil(ms)}`,
     unlimitSql: 'SET SESSION max_execution_time = 0',
