@@ -92,6 +92,32 @@ test('the statements that replace a cascade do what it did, in sight of the log'
   await expect(database.query('INSERT INTO items VALUES (9, 9)')).rejects.toThrow(/foreign key/);
 });
 
+test('every cascade has its replacement: SET NULL, new values, keys of two columns', async () => {
+  await database.query(`
+    CREATE TABLE parents (a int, b varchar(20), PRIMARY KEY (a, b));
+    CREATE TABLE follows (id int PRIMARY KEY, a int, b varchar(20), CONSTRAINT follows_parent FOREIGN KEY (a, b) REFERENCES parents (a, b) ON DELETE SET NULL ON UPDATE CASCADE);
+    CREATE TABLE forgets (id int PRIMARY KEY, a int, b varchar(20), CONSTRAINT forgets_parent FOREIGN KEY (a, b) REFERENCES parents (a, b) ON DELETE CASCADE ON UPDATE SET NULL);
+    INSERT INTO parents VALUES (1, 'x'), (2, 'y');
+    INSERT INTO follows VALUES (1, 1, 'x'), (2, 2, 'y'); INSERT INTO forgets VALUES (1, 1, 'x'), (2, 2, 'y');`);
+  const moving = ['parents', 'follows', 'forgets'].map((name) => `${database.name}.${name}`);
+  const told = (await findings(database.target, 'source', moving)).get('TRG312') ?? [];
+  expect(told.map(({ subject }) => subject)).toEqual([
+    `${database.name}.follows follows_parent`,
+    `${database.name}.forgets forgets_parent`,
+  ]);
+  for (const { remedy } of told) for (const line of (remedy ?? '').split('\n')) await database.query(line);
+  expect((await findings(database.target, 'source', moving)).has('TRG312')).toBe(false);
+  await database.query("UPDATE parents SET b = 'z' WHERE a = 1");
+  await database.query('DELETE FROM parents WHERE a = 2');
+  expect(await database.query('SELECT * FROM follows ORDER BY id')).toEqual([
+    { id: 1, a: 1, b: 'z' },
+    { id: 2, a: null, b: null },
+  ]);
+  expect(await database.query('SELECT * FROM forgets ORDER BY id')).toEqual([{ id: 1, a: null, b: null }]);
+  // The checks are back, and the key still forbids what has no parent.
+  await expect(database.query("INSERT INTO follows VALUES (9, 9, 'q')")).rejects.toThrow(/foreign key/);
+});
+
 test('a stock server is told setting by setting, and mended by the statements given', async () => {
   const empty = await stock.createDatabase();
   const before = await findings(empty.target, 'source', []);

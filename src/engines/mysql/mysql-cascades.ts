@@ -56,36 +56,56 @@ const actions = (key: ForeignKeyFacts): string =>
     .filter((text) => text !== '')
     .join(', ');
 
-/** The same effect by triggers, whose statements are logged and seen; the key itself then only forbids. */
+/**
+ * The same effect by triggers, whose statements are logged and seen; the key itself then only forbids. A child's rows are changed before the
+ * parent's: a deletion or a new value would meet the key otherwise. For a new value that means rows without a parent for the moment,
+ * which takes the checks off around that one statement.
+ */
 export function replacement(key: ForeignKeyFacts): string[] {
+  if (key.relation === key.parent)
+    return [
+      `-- ${key.name} refers to its own table, which a trigger of that table may not change: let the application do it row by row, then`,
+      ...withoutActions(key),
+    ];
   const { schema, name: parent } = parseRelationId(key.parent);
   const child = quoteRelation(key.relation);
-  const pairs = key.columns.map((column, at) => [
-    quoteIdentifier(column),
-    quoteIdentifier(key.parentColumns[at] ?? ''),
-  ]);
+  const pairs = pairsOf(key);
   const where = pairs.map(([column, other]) => `${column} = OLD.${other}`).join(' AND ');
-  const trigger = (event: 'DELETE' | 'UPDATE') =>
-    quoteRelation(
-      relationId(schema, `${parent.slice(0, 20)}_${event.toLowerCase()}_${key.name.slice(0, 30)}`),
-    );
-  const onDelete: Readonly<Record<string, string>> = {
-    CASCADE: `DELETE FROM ${child} WHERE ${where};`,
-    'SET NULL': `UPDATE ${child} SET ${pairs.map(([column]) => `${column} = NULL`).join(', ')} WHERE ${where};`,
+  const trigger = (event: 'DELETE' | 'UPDATE', body: string) => {
+    const name = relationId(schema, `${parent.slice(0, 20)}_${event.toLowerCase()}_${key.name.slice(0, 30)}`);
+    return `CREATE TRIGGER ${quoteRelation(name)} BEFORE ${event} ON ${quoteRelation(key.parent)} FOR EACH ROW ${body}`;
   };
+  const setNull = `UPDATE ${child} SET ${pairs.map(([column]) => `${column} = NULL`).join(', ')} WHERE ${where};`;
   const statements: string[] = [];
-  const deletion = onDelete[key.onDelete];
-  if (deletion !== undefined)
+  if (key.onDelete === 'CASCADE') statements.push(trigger('DELETE', `DELETE FROM ${child} WHERE ${where};`));
+  if (key.onDelete === 'SET NULL') statements.push(trigger('DELETE', setNull));
+  const isNew = pairs.map(([, other]) => `NOT (NEW.${other} <=> OLD.${other})`).join(' OR ');
+  if (key.onUpdate === 'CASCADE')
     statements.push(
-      `CREATE TRIGGER ${trigger('DELETE')} BEFORE DELETE ON ${quoteRelation(key.parent)} FOR EACH ROW ${deletion}`,
+      trigger(
+        'UPDATE',
+        `BEGIN IF ${isNew} THEN SET @dbps_checks = @@foreign_key_checks; SET foreign_key_checks = 0; ` +
+          `UPDATE ${child} SET ${pairs.map(([column, other]) => `${column} = NEW.${other}`).join(', ')} WHERE ${where}; ` +
+          `SET foreign_key_checks = @dbps_checks; END IF; END`,
+      ),
     );
+  if (key.onUpdate === 'SET NULL')
+    statements.push(trigger('UPDATE', `BEGIN IF ${isNew} THEN ${setNull} END IF; END`));
+  return [...statements, ...withoutActions(key)];
+}
+
+const pairsOf = (key: ForeignKeyFacts): (readonly [column: string, other: string])[] =>
+  key.columns.map((column, at) => [quoteIdentifier(column), quoteIdentifier(key.parentColumns[at] ?? '')]);
+
+/** One statement for both would meet the name that it drops. Rows are not looked at again: they held the key until now. */
+function withoutActions(key: ForeignKeyFacts): string[] {
+  const child = quoteRelation(key.relation);
+  const pairs = pairsOf(key);
   const definition =
     `FOREIGN KEY (${pairs.map(([column]) => column).join(', ')}) REFERENCES ${quoteRelation(key.parent)} ` +
     `(${pairs.map(([, other]) => other).join(', ')})`;
-  // One statement for both would meet the name that it drops.
-  statements.push(
+  return [
     `ALTER TABLE ${child} DROP FOREIGN KEY ${quoteIdentifier(key.name)};`,
     `SET foreign_key_checks = 0; ALTER TABLE ${child} ADD CONSTRAINT ${quoteIdentifier(key.name)} ${definition}; SET foreign_key_checks = 1;`,
-  );
-  return statements;
+  ];
 }

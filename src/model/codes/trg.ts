@@ -33,6 +33,6 @@ export const TRG = {
       'InnoDB carries out ON DELETE CASCADE and SET NULL by itself: the child’s rows change without an event in the binary log and without firing a trigger. Capture would miss the change, and a fence would not stop it.',
     example:
       'the key items_ibfk_1 lets the storage engine change shop.items when shop.orders changes (ON DELETE CASCADE)',
-    fix: 'Let a trigger on the parent do the same, whose statements are logged: CREATE TRIGGER … BEFORE DELETE ON shop.orders FOR EACH ROW DELETE FROM shop.items WHERE order_id = OLD.id; then make the key anew without the action. The finding has the statements.',
+    fix: 'Let triggers on the parent do the same, whose statements are logged: CREATE TRIGGER … BEFORE DELETE ON shop.orders FOR EACH ROW DELETE FROM shop.items WHERE order_id = OLD.id; then make the key anew without the action. The finding has the statements, those for ON UPDATE CASCADE and SET NULL too.',
   },
 } as const satisfies Record<string, FindingEntry>;
