@@ -1,6 +1,6 @@
 /**
  * A MySQL-family server for one test file: a private MariaDB in a temporary directory, or the server that DBPS_TEST_MYSQL_URL names (as
- * an account that may create accounts and databases). dbps works as an account without SUPER; the application has nothing but row writes.
+ * an account that may create accounts and databases); a file that starts a second one gets that of DBPS_TEST_MYSQL_URL_2. dbps works as an account without SUPER; the application has nothing but row writes.
  */
 import { randomBytes } from 'node:crypto';
 import mysql from 'mysql2/promise';
@@ -39,10 +39,14 @@ export interface MysqlTestDatabase {
 /** What dbps's account may do on the whole server; everything else is granted per database. */
 const SERVER_WIDE = ['REPLICATION SLAVE', 'REPLICATION CLIENT', 'PROCESS', 'CREATE USER', 'RELOAD'];
 
+/** Servers given from outside are handed out in turn: a file that asks for two gets two. */
+const GIVEN = ['DBPS_TEST_MYSQL_URL', 'DBPS_TEST_MYSQL_URL_2'].flatMap((name) => process.env[name] ?? []);
+let handedOut = 0;
+
 export async function startMysqlServer(
   settings: Readonly<Record<string, string | number>> = {},
 ): Promise<MysqlTestServer> {
-  const given = process.env['DBPS_TEST_MYSQL_URL'];
+  const given = GIVEN.length === 0 ? undefined : GIVEN[handedOut++ % GIVEN.length];
   const server =
     given !== undefined
       ? { rootUrl: given, stop: async () => undefined }
