@@ -177,7 +177,13 @@ export async function diffPlanWithLive(
   options: PlanOptions,
 ): Promise<PlanDiff> {
   const { moved, gone } = await movedServices(config);
-  const there: Config = { ...config, services: config.services.filter(({ name }) => !gone.includes(name)) };
+  const there: Config = {
+    ...config,
+    services: config.services.filter(({ name }) => !gone.includes(name)),
+    shared: config.shared
+      .filter(({ owner }) => owner === null || !gone.includes(owner))
+      .map((entry) => ({ ...entry, readers: entry.readers.filter((name) => !gone.includes(name)) })),
+  };
   if (there.services.length === 0) return { before: before.hash, after: before.hash, differences: [] };
   try {
     const now = await planSplit(there, options);

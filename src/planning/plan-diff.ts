@@ -173,8 +173,18 @@ export function withoutOwnChanges(
       )
       .map((crossing) => `reference ${crossing.label}`),
   );
+  // With the key that a cutover takes away goes what said that copies are wanted; they stay for as long as nobody takes them away.
+  const copies = new Set(
+    before.services
+      .filter(
+        ({ copies: of }) =>
+          of !== undefined && [of.reader, ...Object.values(of.owners)].some((name) => moved.includes(name)),
+      )
+      .map(({ name }) => name),
+  );
   return differences.filter(
     (difference) =>
+      !(difference.what === 'removed' && copies.has(difference.service ?? '')) &&
       !moved.includes(difference.service ?? '') &&
       !parted.has(difference.object) &&
       // Which parents are left decides the order, and findings tell of what is gone.

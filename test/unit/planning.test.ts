@@ -165,6 +165,25 @@ describe('read-only copies of shared relations', () => {
     expect(made.findings.filter(({ code }) => code === 'BND405')).toEqual([]);
   });
 
+  test('a key that a cutover took away is no drift of the copies that it asked for; a reader that is named needs no key', async () => {
+    const before = await shared(PLAIN);
+    const boundaries = split(
+      { catalog: ['goods'], sales: ['orders'], people: ['users'] },
+      { shared: [{ relations: [{ id: 'public.countries' }], owner: 'catalog' }] },
+    );
+    const cut =
+      await read(`${PLAIN}; CREATE TABLE goods (id bigint PRIMARY KEY, code text REFERENCES countries);
+      CREATE TABLE orders (id bigint PRIMARY KEY, code text); CREATE TABLE users (id bigint PRIMARY KEY);`);
+    const after = makePlan(cut, boundaries, '');
+    const removed = comparePlans(before, after).filter(({ service: of }) => of === 'sales-shared');
+    expect(removed).toMatchObject([{ object: 'service sales-shared', what: 'removed' }]);
+    expect(withoutOwnChanges(comparePlans(before, after), before, ['catalog'])).toEqual([]);
+    const named = boundaries.shared.map((entry) => ({ ...entry, readers: ['sales'] }));
+    expect(makePlan(cut, { ...boundaries, shared: named }, '').services.map(({ name }) => name)).toContain(
+      'sales-shared',
+    );
+  });
+
   test.each([
     [
       'no key',
