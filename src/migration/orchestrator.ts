@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DbpsError, InterruptedError, RefusedError } from '../model/errors.js';
 import type { Transition } from '../model/phases.js';
 import type { ServiceState } from '../state/state-store.js';
+import { interruption, stopIfAborted } from './interruption.js';
 import { journal, readAttempt, TRANSITION_ITSELF } from './journal.js';
 import { GuardsRefusedError, mayPass, type GuardReport } from './refusals.js';
 import type { Guard, GuardContext, PlannedAction, Step, StepContext } from './step-context.js';
@@ -270,20 +271,4 @@ async function ask(guard: Guard, context: GuardContext): Promise<GuardReport> {
 async function passedCommitPoint(steps: readonly Step[], context: StepContext): Promise<boolean> {
   const commitPoint = steps.find((step) => step.isCommitPoint === true);
   return commitPoint !== undefined && (await commitPoint.check(context)) === 'done';
-}
-
-function stopIfAborted(signal: AbortSignal, where: string): void {
-  if (signal.aborted) throw interruption(signal, where, undefined);
-}
-
-/** Why the signal was raised, if it says so (a lost lease is not a wish to stop); else that it was asked to stop. */
-function interruption(signal: AbortSignal, where: string, cause: unknown): unknown {
-  if (signal.reason instanceof DbpsError) return signal.reason;
-  if (cause instanceof InterruptedError) return cause;
-  return new InterruptedError({
-    code: 'DBPS_E501',
-    message: `stopped ${where}`,
-    hint: 'run the same command again; it goes on from there',
-    ...(cause !== undefined && { cause }),
-  });
 }

@@ -22,6 +22,7 @@ import { DbpsError, InternalError } from '../model/errors.js';
 import { Barriers } from './barriers.js';
 import { ChangeQueue, LeftPartWayError, type Batch } from './change-queue.js';
 import { Convergence } from './convergence.js';
+import { stopIfAborted } from './interruption.js';
 import type { MoveContext } from './move-context.js';
 import { reverseMaps } from './reverse-maps.js';
 import { requireFollowing } from './shared-copies.js';
@@ -87,9 +88,11 @@ export class Replicator implements ReplicatorHandle {
     context.signal.addEventListener('abort', () => void this.stop(), { once: true });
   }
 
+  /** @throws what the move was called off with, when it was before this began: nobody would stop it. */
   async start(mode: ReplicationMode): Promise<void> {
     if (this.#loop !== null && this.#error === null && !this.#isStopping) return this.setMode(mode);
     await this.stop();
+    stopIfAborted(this.#context.signal, `before the ${this.direction} stream was opened`);
     this.#mode = mode;
     this.#error = null;
     this.#isStopping = false;

@@ -1,5 +1,6 @@
 /** One stream between two real databases, as the runner drives it. */
 import { afterEach, expect, test } from 'vitest';
+import { Replicator } from '../../src/migration/replicator.js';
 import type { RogueChange } from '../../src/migration/step-context.js';
 import { contentOf, mapOf } from '../support/moving.js';
 import { startReplication, type Replication } from '../support/replication.js';
@@ -208,4 +209,21 @@ test('a refusal is thrown by start, told by status, and fails whoever waits for 
   // H6: the service database came back from a backup of before.
   await open.service.query(`UPDATE dbps.checkpoint SET applied = '0/1', received = '0/1'`);
   await expect(open.replicator('forward').start('apply')).rejects.toMatchObject({ code: 'DBPS_E352' });
+});
+
+test('called off before it is started, or just as it is, it does not begin', async () => {
+  open = await startReplication({
+    schema: 'CREATE TABLE orders (id int PRIMARY KEY)',
+    maps: async (legacy) => [await mapOf(legacy, 'public.orders')],
+  });
+  await open.capture('forward');
+  const called = new AbortController();
+  const context = { ...open.context, signal: called.signal };
+  const starting = new Replicator(context, 'forward');
+  const started = expect(starting.start('apply')).rejects.toMatchObject({ code: 'DBPS_E501' });
+  called.abort();
+  await started;
+  const late = new Replicator(context, 'forward');
+  await expect(late.start('apply')).rejects.toMatchObject({ code: 'DBPS_E501' });
+  expect([starting.status().state, late.status().state]).toEqual(['stopped', 'stopped']);
 });
