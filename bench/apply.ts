@@ -3,18 +3,15 @@
  * pgbench's) and large ones (a thousand updates each). Both read a slot of their own that was made before the changes, both write to a
  * database of their own that began equal; the clock runs until a marker row behind the last change is there.
  */
-import type { Database } from '../src/engines/engine.js';
 import { postgresEngine } from '../src/engines/postgres/postgres-engine.js';
-import type { MoveContext } from '../src/migration/move-context.js';
-import { Replicator } from '../src/migration/replicator.js';
 import type { RelationMap } from '../src/engines/engine.js';
 import { measure } from './measure.js';
+import { Replay } from './replay.js';
 import { emptyDatabase, query, startServers, targetOf } from './servers.js';
 
-const OWNER = { service: 'bank', epoch: 1 } as const;
-const STREAM = { service: OWNER.service, direction: 'forward' } as const;
+const SERVICE = 'bank';
 
-const SCHEMA = `
+export const BANK_SCHEMA = `
   CREATE TABLE accounts (id int PRIMARY KEY, branch int, balance int, filler char(84));
   CREATE TABLE tellers (id int PRIMARY KEY, branch int, balance int, filler char(84));
   CREATE TABLE branches (id int PRIMARY KEY, balance int, filler char(88));
@@ -33,12 +30,12 @@ const COLUMNS: Readonly<Record<string, readonly string[]>> = {
     'filler character(22)',
   ],
 };
-const ROWS = `
+export const BANK_ROWS = `
   INSERT INTO accounts SELECT g, 1 + g % 10, 0, '' FROM generate_series(1, 400000) g;
   INSERT INTO tellers SELECT g, 1 + g % 10, 0, '' FROM generate_series(1, 100) g;
   INSERT INTO branches SELECT g, 0, '' FROM generate_series(1, 10) g;`;
 
-const MAPS: readonly RelationMap[] = Object.entries(COLUMNS).map(([name, columns]) => ({
+export const BANK_MAPS: readonly RelationMap[] = Object.entries(COLUMNS).map(([name, columns]) => ({
   source: `public.${name}`,
   target: `public.${name}`,
   columns: columns.map((column) => {
@@ -50,7 +47,7 @@ const MAPS: readonly RelationMap[] = Object.entries(COLUMNS).map(([name, columns
   hasOtherUniqueness: false,
 }));
 
-const SMALL = (transactions: number) => `
+export const SMALL_TRANSACTIONS = (transactions: number) => `
   DO $$ DECLARE a int; t int; b int; base bigint := (SELECT coalesce(max(id), 0) FROM history); BEGIN
     SET synchronous_commit = off;
     FOR i IN 1..${transactions} LOOP
@@ -88,21 +85,18 @@ export async function benchApply(options: ApplyOptions): Promise<void> {
   try {
     const { source, target } = servers;
     const from = await emptyDatabase(source, 'bank');
-    await query(from, SCHEMA + ROWS + 'ANALYZE');
+    await query(from, BANK_SCHEMA + BANK_ROWS + 'ANALYZE');
     await query(from, 'CREATE TABLE marker (id int PRIMARY KEY)');
     for (const name of ['native', 'dbps']) {
       const url = await emptyDatabase(target, name);
-      await query(url, `${SCHEMA} ${ROWS} CREATE TABLE marker (id int PRIMARY KEY); ANALYZE`);
+      await query(url, `${BANK_SCHEMA} ${BANK_ROWS} CREATE TABLE marker (id int PRIMARY KEY); ANALYZE`);
     }
     await query(from, `CREATE PUBLICATION native FOR TABLE ${Object.keys(COLUMNS).join(', ')}, marker`);
     const native = nativeSide(from, target.url('native'), source.url('bank'));
     const legacy = await postgresEngine.open(targetOf(source, 'bank'), { applicationName: 'dbps bench' });
     const service = await postgresEngine.open(targetOf(target, 'dbps'), { applicationName: 'dbps bench' });
-    for (const database of [legacy, service]) {
-      await database.control.install(OWNER.service);
-      await database.control.raiseEpoch(OWNER);
-    }
-    const own = dbpsSide(legacy, service);
+    const own = new Replay(legacy, service, BANK_MAPS, SERVICE);
+    await own.install();
     const total = Math.round(200_000 * options.scale);
     const check = async () => {
       const hash = `SELECT (SELECT sum(hash_record_extended(a, 0)) FROM accounts a) AS a, (SELECT sum(hash_record_extended(h, 0)) FROM history h) AS h`;
@@ -111,7 +105,7 @@ export async function benchApply(options: ApplyOptions): Promise<void> {
       if (JSON.stringify(there) !== JSON.stringify(here)) throw new Error('dbps and the source differ');
     };
     for (const [name, sql] of [
-      ['small transactions', SMALL(total / 4)],
+      ['small transactions', SMALL_TRANSACTIONS(total / 4)],
       ['large transactions', LARGE(total / 1000)],
     ] as const) {
       await measure({
@@ -125,16 +119,16 @@ export async function benchApply(options: ApplyOptions): Promise<void> {
             name: 'native',
             prepare: async () => {
               await native.makeSlot();
-              await own.makeSlot();
+              await own.prepare();
               await query(from, sql);
             },
             run: () => native.apply(),
           },
-          { name: 'dbps', run: () => own.apply(), check },
+          { name: 'dbps', run: async () => ({ ...(await own.apply()) }), check },
         ],
       });
       await native.dropSlot();
-      await own.dropSlot();
+      await own.teardown();
     }
     const huge = Math.round(5_000_000 * options.scale);
     await measure({
@@ -147,18 +141,18 @@ export async function benchApply(options: ApplyOptions): Promise<void> {
         {
           name: 'dbps',
           prepare: async () => {
-            await own.makeSlot();
+            await own.prepare();
             await query(
               from,
               `INSERT INTO history SELECT 1000000000 + g, 1, 1, 1, g, now(), '' FROM generate_series(1, ${huge}) g`,
             );
           },
-          run: () => own.apply(),
+          run: async () => ({ ...(await own.apply()) }),
           check,
         },
       ],
     });
-    await own.dropSlot();
+    await own.teardown();
     await Promise.all([legacy.close(), service.close()]);
   } finally {
     await servers.stop();
@@ -203,55 +197,6 @@ function nativeSide(from: string, to: string, connection: string): Side {
           await new Promise((resolve) => setTimeout(resolve, 100));
         }
       }
-    },
-  };
-}
-
-function dbpsSide(legacy: Database, service: Database): Side {
-  let isMade = false;
-  const context = {
-    service: { name: OWNER.service, schema: { relations: [] } },
-    owner: OWNER,
-    legacy,
-    target: service,
-    maps: MAPS,
-    emit: () => undefined,
-    signal: new AbortController().signal,
-    now: () => Date.now(),
-    at: async () => undefined,
-  } as unknown as MoveContext;
-  let markers = 0;
-  return {
-    name: 'dbps',
-    database: 'dbps',
-    makeSlot: async () => {
-      if (isMade) return;
-      isMade = true;
-      const capture = await legacy.changes.prepare(STREAM, MAPS, OWNER);
-      const sink = await service.sink.open({ stream: STREAM, owner: OWNER, maps: MAPS });
-      await sink.begin(capture);
-      await sink.close();
-    },
-    apply: async () => {
-      const nonce = `bench-${++markers}`;
-      await legacy.control.writeBarrier(OWNER, nonce);
-      const cpu = process.cpuUsage();
-      let most = 0;
-      const watch = setInterval(() => (most = Math.max(most, process.memoryUsage().rss)), 50);
-      const replicator = new Replicator(context, 'forward');
-      await replicator.start('apply');
-      await replicator.waitForBarrier(nonce, Date.now() + 600_000);
-      clearInterval(watch);
-      await replicator.stop();
-      const { user, system } = process.cpuUsage(cpu);
-      return {
-        mostRssMb: Math.round(most / 2 ** 20),
-        ownCpuSeconds: Math.round((user + system) / 1e4) / 100,
-      };
-    },
-    dropSlot: async () => {
-      isMade = false;
-      await legacy.changes.teardown(STREAM, OWNER);
     },
   };
 }

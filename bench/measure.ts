@@ -41,7 +41,10 @@ export function median(values: readonly number[]): number {
  * CPU seconds of this process and of everything below it, ended children included: servers, their sessions, programs that were run. What a
  * contender costs does not depend on how loaded the machine is, as its seconds do. NaN where there is no /proc.
  */
-export function cpuSecondsOfAll(): number {
+export const cpuSecondsOfAll = (): number => cpuSecondsBelow(process.pid);
+
+/** The same of any process. */
+export function cpuSecondsBelow(root: number): number {
   const own = new Map<number, { readonly parent: number; readonly ticks: number }>();
   let names: string[];
   try {
@@ -61,7 +64,7 @@ export function cpuSecondsOfAll(): number {
   }
   const isBelow = (pid: number): boolean => {
     for (let at: number | undefined = pid; at !== undefined && at > 1; at = own.get(at)?.parent)
-      if (at === process.pid) return true;
+      if (at === root) return true;
     return false;
   };
   let ticks = 0;

@@ -10,13 +10,22 @@ export interface MysqlBenchServers {
   stop(): Promise<void>;
 }
 
+export function startMysqlServer(
+  settings: Readonly<Record<string, string | number>> = {},
+): Promise<PrivateMariadb> {
+  return startPrivateMariadb({
+    program: debianProgram(['mariadbd', 'mysqld'], 'mariadb-server-core'),
+    settings: {
+      'innodb-buffer-pool-size': '512M',
+      'innodb-log-file-size': '512M',
+      'secure-file-priv': '',
+      ...settings,
+    },
+  });
+}
+
 export async function startMysqlServers(): Promise<MysqlBenchServers> {
-  const start = () =>
-    startPrivateMariadb({
-      program: debianProgram(['mariadbd', 'mysqld'], 'mariadb-server-core'),
-      settings: { 'innodb-buffer-pool-size': '512M', 'innodb-log-file-size': '512M', 'secure-file-priv': '' },
-    });
-  const [source, target] = await Promise.all([start(), start()]);
+  const [source, target] = await Promise.all([startMysqlServer(), startMysqlServer()]);
   return {
     source,
     target,

@@ -22,6 +22,8 @@ const options = {
 
 const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   apply: async () => (await import('./apply.js')).benchApply(options),
+  'apply-mysql': async () => (await import('./apply-mysql.js')).benchApplyMysql(options),
+  'capture-overhead': async () => (await import('./capture-overhead.js')).benchCaptureOverhead(options),
   copy: async () => (await import('./copy.js')).benchCopy(options),
   'copy-mysql': async () => (await import('./copy-mysql.js')).benchCopyMysql(options),
   cutover: async () =>
