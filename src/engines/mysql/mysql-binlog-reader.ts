@@ -14,8 +14,9 @@ import type { LogPosition } from './mysql-position.js';
 
 /** Behind the file's magic number. */
 const FIRST_OFFSET = 4;
-/** Bytes of events held before the socket is paused. */
-const INBOX_BYTES = 4 << 20;
+/** What is held before the socket is paused. Small events weigh more as objects than as bytes. */
+const INBOX_BYTES = 2 << 20;
+const INBOX_EVENTS = 8_000;
 /** The server speaks at least this often, so that an idle stream knows where the log's end is. */
 const HEARTBEAT_NS = 2_000_000_000;
 /** A reader that applies slowly leaves the socket unread: the server must not take it for dead. */
@@ -57,6 +58,9 @@ interface DumpConnection {
 
 export class BinlogReader {
   readonly #zongji: ZongJi;
+  readonly #from: LogPosition;
+  /** An event has come. */
+  #hasSpoken = false;
   #hasChecksum = true;
   #file = '';
   #offset = 0;
@@ -73,14 +77,18 @@ export class BinlogReader {
   #isClosed = false;
   #accepted: { resolve: () => void; reject: (error: Error) => void } | null = null;
 
-  /** Where the log ended when the server last spoke. */
-  head: LogPosition;
-
   private constructor(zongji: ZongJi, from: LogPosition) {
     this.#zongji = zongji;
     this.#file = from.file;
     this.#offset = from.offset;
-    this.head = from;
+    this.#from = from;
+  }
+
+  /** Where the log ended when the server last spoke. */
+  get head(): LogPosition {
+    return this.#hasSpoken
+      ? { file: this.#file, offset: this.#offset, created: this.#created, gtids: '' }
+      : this.#from;
   }
 
   /** @throws the server's error when it does not begin there. */
@@ -196,20 +204,28 @@ export class BinlogReader {
 
   #place(event: LogEvent): void {
     const start = this.#offset;
+    this.#hasSpoken = true;
     // A format description is sent again to whoever begins in the middle of a file.
     if (!event.isArtificial && event.next > 0 && (event.type !== EVENT.format || start === FIRST_OFFSET))
       this.#offset = widened(event.next, start);
-    this.head = { file: this.#file, offset: this.#offset, created: this.#created, gtids: '' };
+    const { type, timestamp, next, isArtificial, body, size } = event;
+    // Written out: copying an object costs as much as reading its event.
     this.#inbox.push({
-      ...event,
+      type,
+      timestamp,
+      next,
+      isArtificial,
+      body,
+      size,
       file: this.#file,
       start,
       end: this.#offset,
       created: this.#created,
       gtid: this.#gtid,
     });
-    this.#bytes += event.size;
-    if (this.#bytes > INBOX_BYTES && !this.#isPaused) {
+    this.#bytes += size;
+    const isFull = this.#bytes > INBOX_BYTES || this.#inbox.length - this.#next > INBOX_EVENTS;
+    if (isFull && !this.#isPaused) {
       this.#isPaused = true;
       (this.#zongji.connection as unknown as DumpConnection | null)?.pause();
     }
