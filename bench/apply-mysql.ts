@@ -7,12 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { mysqlEngine } from '../src/engines/mysql/mysql-engine.js';
 import type { ApplyOptions } from './apply.js';
 import { measure } from './measure.js';
-import {
-  MYSQL_BANK_MAPS,
-  MYSQL_BANK_PROCEDURES,
-  MYSQL_BANK_ROWS,
-  MYSQL_BANK_SCHEMA,
-} from './mysql-bank.js';
+import { MYSQL_BANK_MAPS, MYSQL_BANK_PROCEDURES, MYSQL_BANK_ROWS, MYSQL_BANK_SCHEMA } from './mysql-bank.js';
 import {
   mysqlQuery,
   mysqlTarget,

@@ -47,7 +47,7 @@ export const BANK_MAPS: readonly RelationMap[] = Object.entries(COLUMNS).map(([n
   hasOtherUniqueness: false,
 }));
 
-export const SMALL_TRANSACTIONS = (transactions: number) => `
+const SMALL_TRANSACTIONS = (transactions: number) => `
   DO $$ DECLARE a int; t int; b int; base bigint := (SELECT coalesce(max(id), 0) FROM history); BEGIN
     SET synchronous_commit = off;
     FOR i IN 1..${transactions} LOOP

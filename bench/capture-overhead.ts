@@ -1,20 +1,17 @@
 /**
- * What capturing costs the source: CPU of its server for each small transaction (three updates and an insert), with nothing captured, from the
- * log, and by triggers. In both captures a replicator of dbps follows until the last change has been brought over, to a server whose CPU is not
+ * What capturing costs the source: CPU of its server for each small transaction (BEGIN, three updates, an insert, COMMIT, each sent by itself, by
+ * four clients), with nothing captured, from the log, and by triggers. In both captures a replicator of dbps follows until the last change has been brought over, to a server whose CPU is not
  * counted; what the log's sender, or reading the triggers' table, costs the source is.
  */
 import fs from 'node:fs';
+import mysql from 'mysql2/promise';
+import pg from 'pg';
 import type { Database, RelationMap } from '../src/engines/engine.js';
 import { mysqlEngine } from '../src/engines/mysql/mysql-engine.js';
 import { postgresEngine } from '../src/engines/postgres/postgres-engine.js';
-import { BANK_MAPS, BANK_ROWS, BANK_SCHEMA, SMALL_TRANSACTIONS, type ApplyOptions } from './apply.js';
+import { BANK_MAPS, BANK_ROWS, BANK_SCHEMA, type ApplyOptions } from './apply.js';
 import { cpuSecondsBelow, median, print } from './measure.js';
-import {
-  MYSQL_BANK_MAPS,
-  MYSQL_BANK_PROCEDURES,
-  MYSQL_BANK_ROWS,
-  MYSQL_BANK_SCHEMA,
-} from './mysql-bank.js';
+import { MYSQL_BANK_MAPS, MYSQL_BANK_ROWS, MYSQL_BANK_SCHEMA } from './mysql-bank.js';
 import { mysqlQuery, mysqlTarget, startMysqlServers } from './mysql-servers.js';
 import { Replay } from './replay.js';
 import { emptyDatabase, query, startServers, targetOf } from './servers.js';
@@ -27,6 +24,37 @@ interface Source {
   readonly maps: readonly RelationMap[];
   work(transactions: number): Promise<void>;
   open(side: 'source' | 'target', capture: 'log' | 'trigger'): Promise<Database>;
+}
+
+const CLIENTS = 4;
+
+interface Client {
+  run(sql: string): Promise<unknown>;
+  end(): Promise<void>;
+}
+
+let last = 0;
+
+async function fromClients(transactions: number, connect: () => Promise<Client>): Promise<void> {
+  const until = last + transactions;
+  const pick = (of: number) => 1 + Math.floor(Math.random() * of);
+  await Promise.all(
+    Array.from({ length: CLIENTS }, async () => {
+      const client = await connect();
+      while (last < until) {
+        const [id, account, teller, branch] = [++last, pick(400_000), pick(100), pick(10)];
+        await client.run('BEGIN');
+        await client.run(`UPDATE accounts SET balance = balance + ${id} WHERE id = ${account}`);
+        await client.run(`UPDATE tellers SET balance = balance + 1 WHERE id = ${teller}`);
+        await client.run(`UPDATE branches SET balance = balance + 1 WHERE id = ${branch}`);
+        await client.run(
+          `INSERT INTO history VALUES (${id}, ${teller}, ${branch}, ${account}, 1, '2026-01-01', '')`,
+        );
+        await client.run('COMMIT');
+      }
+      await client.end();
+    }),
+  );
 }
 
 export async function benchCaptureOverhead(options: ApplyOptions): Promise<void> {
@@ -45,7 +73,12 @@ async function onPostgres(options: ApplyOptions): Promise<void> {
       engine: 'postgres',
       pid: Number(row?.pid.split('\n')[0]),
       maps: BANK_MAPS,
-      work: async (transactions) => void (await query(url, SMALL_TRANSACTIONS(transactions))),
+      work: (transactions) =>
+        fromClients(transactions, async () => {
+          const client = new pg.Client({ connectionString: url });
+          await client.connect();
+          return { run: (sql) => client.query(sql), end: () => client.end() };
+        }),
       open: (side, capture) =>
         postgresEngine.open(targetOf(servers[side], 'bank'), { applicationName: 'dbps bench', capture }),
     });
@@ -61,14 +94,17 @@ async function onMysql(options: ApplyOptions): Promise<void> {
       await mysqlQuery(server, undefined, 'CREATE DATABASE bank');
       await mysqlQuery(server, 'bank', MYSQL_BANK_SCHEMA + MYSQL_BANK_ROWS);
     }
-    for (const procedure of MYSQL_BANK_PROCEDURES) await mysqlQuery(servers.source, 'bank', procedure);
     const [row] = await mysqlQuery(servers.source, undefined, 'SELECT @@pid_file AS file');
     await measureSource(options, {
       engine: 'mysql',
       pid: Number(fs.readFileSync(String(row?.['file']), 'utf8')),
       maps: MYSQL_BANK_MAPS,
-      work: async (transactions) =>
-        void (await mysqlQuery(servers.source, 'bank', `CALL small_transactions(${transactions})`)),
+      work: (transactions) =>
+        fromClients(transactions, async () => {
+          const { host, port, user, password } = servers.source;
+          const client = await mysql.createConnection({ host, port, user, password, database: 'bank' });
+          return { run: (sql) => client.query(sql), end: () => client.end() };
+        }),
       open: (side, capture) =>
         mysqlEngine.open(mysqlTarget(servers[side], 'bank'), { applicationName: 'dbps bench', capture }),
     });
@@ -78,7 +114,7 @@ async function onMysql(options: ApplyOptions): Promise<void> {
 }
 
 async function measureSource(options: ApplyOptions, source: Source): Promise<void> {
-  const transactions = Math.round(50_000 * options.scale);
+  const transactions = Math.round(20_000 * options.scale);
   const found: Record<string, number[]> = { bare: [], log: [], trigger: [] };
   // Pages are read, plans are made.
   await source.work(Math.ceil(transactions / 10));
