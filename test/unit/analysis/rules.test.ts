@@ -161,3 +161,18 @@ describe('the verdict', () => {
     ).toBe('keep');
   });
 });
+
+test('a service of one relation that three services wait for (BND115), two are none', () => {
+  const children = (number: number) =>
+    ['b', 'c', 'd'].slice(0, number).map((letter) => `${letter}: id, a_id! -> a`);
+  const services = { tiny: ['a'], sb: ['b'], sc: ['c'], sd: ['d'] };
+  const found = judge(['a: id, name', ...children(3)], services)('BND115');
+  expect(found.map(({ subject, message }) => [subject, message])).toEqual([
+    ['tiny', 'It owns only public.a, which 3 services refer to.'],
+  ]);
+  expect(judge(['a: id, name', ...children(2), 'd: id, x'], services)('BND115')).toEqual([]);
+  // Three readers of a service that has something of its own beside it.
+  expect(
+    judge(['a: id, name', 'e: id, a_id! -> a', ...children(3)], { ...services, tiny: ['a', 'e'] })('BND115'),
+  ).toEqual([]);
+});
