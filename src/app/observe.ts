@@ -34,7 +34,7 @@ export async function observe(options: ObserveOptions): Promise<Observed> {
     emit({
       type: 'note',
       message:
-        'observe: begins when the transactions that are open now have ended; what it makes goes with its session',
+        'observe: begins (PostgreSQL first waits for the transactions that are open now); what it makes goes with its session',
     });
     const watch = await database.changes.watch({ signal, pollMs: Math.min(1000, forMs) });
     try {

@@ -19,13 +19,14 @@ import type {
   StreamIdentity,
   StreamOptions,
 } from '../engine.js';
+import type { TransactionWatch, WatchOptions } from '../usage.js';
 import { BinlogReader } from './mysql-binlog-reader.js';
 import { captureLost, CaptureRegistry, type Registration } from './mysql-capture-registry.js';
 import { streamLockName, takeStreamLock } from './mysql-stream-lock.js';
 import { describeLost, MysqlChangeStream } from './mysql-change-stream.js';
 import { Charsets } from './mysql-charset.js';
 import type { MysqlPool } from './mysql-connection.js';
-import { described } from './mysql-errors.js';
+import { described, isDenied } from './mysql-errors.js';
 import {
   changedShape,
   MysqlLogRelations,
@@ -49,6 +50,7 @@ import {
   parseLogPosition,
   type LogPosition,
 } from './mysql-position.js';
+import { watchTransactions } from './mysql-transaction-watch.js';
 
 /** Noting what is durable writes to the log that is read: seldom. */
 const CONFIRM_EVERY_MS = 60_000;
@@ -267,6 +269,10 @@ export class MysqlChangeSource extends MysqlCaptureObserver implements ChangeSou
     }
   }
 
+  watch(options: WatchOptions): Promise<TransactionWatch> {
+    return watchTransactions(this.pool, this.target, this.#applicationName, options);
+  }
+
   async teardown(stream: StreamIdentity, owner: Ownership): Promise<void> {
     if ((await this.registry.read(stream)) === null) return;
     const lock = await takeStreamLock(this.target, this.#applicationName, stream);
@@ -338,9 +344,6 @@ export class MysqlChangeSource extends MysqlCaptureObserver implements ChangeSou
 }
 
 const instant = (seconds: number): string => new Date(seconds * 1000).toISOString();
-
-const isDenied = (error: unknown): boolean =>
-  [1044, 1045, 1142, 1227, 1698].includes((error as { errno?: number }).errno ?? 0);
 
 function filteredDatabase(head: LogHead, maps: readonly RelationMap[]): string | null {
   const databases = new Set(['dbps', ...maps.map((map) => parseRelationId(map.source).schema)]);

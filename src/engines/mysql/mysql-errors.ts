@@ -195,3 +195,7 @@ function fromServer(error: Error & ServerError, where: string): DbpsError {
 function withoutValues({ errno, message }: Error & ServerError): string {
   return [1062, 1586].includes(errno) ? message.replace(/entry '.*' for key/s, 'entry for key') : message;
 }
+
+/** The account may not do that, or may not come in at all. */
+export const isDenied = (error: unknown): boolean =>
+  [1044, 1045, 1142, 1227, 1698].includes((error as { errno?: number }).errno ?? 0);
