@@ -14,7 +14,10 @@ export type Boundaries = ReadonlyMap<string, readonly RelationId[]>;
 /** What dbps.yaml says of its database, as options of an analysis. */
 export async function configuredOptions(
   config: Config,
-): Promise<Pick<AnalyzeOptions, 'pins' | 'references' | 'defaultSchema' | 'exclude'>> {
+): Promise<
+  Pick<AnalyzeOptions, 'pins' | 'references' | 'defaultSchema' | 'exclude' | 'poolSize' | 'maxConnections'>
+> {
+  const { pool, maxConnections } = config.analysis;
   const exclude = await excluder(config.source.exclude);
   return {
     pins: pinsOf(config),
@@ -26,6 +29,8 @@ export async function configuredOptions(
     })),
     defaultSchema: config.source.defaultSchema,
     ...(exclude !== null && { exclude }),
+    ...(pool !== null && { poolSize: pool }),
+    ...(maxConnections !== null && { maxConnections }),
   };
 }
 

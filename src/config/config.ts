@@ -34,6 +34,7 @@ export interface Config {
   readonly references: readonly ReferenceConfig[];
   readonly together: readonly (readonly LocatedRelation[])[];
   readonly apart: readonly (readonly [LocatedRelation, LocatedRelation])[];
+  readonly analysis: AnalysisConfig;
   readonly migration: MigrationConfig;
   readonly suppress: readonly SuppressConfig[];
   /** Such as a password in clear. */
@@ -96,6 +97,14 @@ export interface SuppressConfig {
   /** ISO date after which it no longer counts. */
   readonly until: string | undefined;
   readonly location: Location;
+}
+
+/** What no schema says, and analysis reckons with. null: not said. */
+export interface AnalysisConfig {
+  /** Connections that all processes of one service hold together. */
+  readonly pool: number | null;
+  /** What the server gives, where it cannot be asked or will be another. */
+  readonly maxConnections: number | null;
 }
 
 export interface MigrationConfig {
@@ -242,6 +251,26 @@ export const FileSchema = z
       .array(z.tuple([relation, relation]))
       .default([])
       .describe('pairs that never share a service'),
+    analysis: z
+      .strictObject({
+        pool: z
+          .number()
+          .int()
+          .min(1)
+          .max(100_000)
+          .optional()
+          .describe(
+            'connections that all processes of one service hold together; services × pool is held against what the server gives',
+          ),
+        maxConnections: z
+          .number()
+          .int()
+          .min(1)
+          .max(1_000_000)
+          .optional()
+          .describe('what the server gives; asked of a live one'),
+      })
+      .prefault({}),
     migration: z
       .strictObject({
         capture: z.enum(['auto', 'log', 'trigger']).default('auto'),

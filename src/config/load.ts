@@ -270,6 +270,10 @@ class Resolver {
         (pair, index) =>
           this.#relations(['apart', index], pair) as unknown as readonly [LocatedRelation, LocatedRelation],
       ),
+      analysis: {
+        pool: file.analysis.pool ?? null,
+        maxConnections: file.analysis.maxConnections ?? null,
+      },
       migration: this.#migration(),
       suppress: file.suppress.map((entry, index) => ({
         code: entry.code,

@@ -65,7 +65,10 @@ export function addAnalyze(program: Command, bind: Bind): void {
       '--check-data',
       'look references that no key declares up in the data: at most 1,000 values a column, read-only',
     )
-    .option('--pool <n>', 'connections that one service holds, against what the server gives')
+    .option(
+      '--pool <n>',
+      'connections that one service holds, against what the server gives; default: analysis.pool of dbps.yaml',
+    )
     .option('--max-connections <n>', 'what the server gives, for a script; default: what it says')
     .option('--services <n>', 'about so many services')
     .option('--granularity <g>', '0 coarse to 1 fine; default 0.5')
@@ -236,6 +239,8 @@ async function readAnalysis(context: Context, flags: AnalyzeFlags, config: Confi
   const result = await analyze({
     source,
     ...(observed !== null && { observed: observed.seen }),
+    // The services' pools are the same whatever their relations are read from.
+    ...(config?.analysis.pool != null && { poolSize: config.analysis.pool }),
     ...(isConfigured && (await configuredOptions(config))),
     ...(exclude !== null && { exclude }),
     ...(flags.granularity !== undefined && { granularity: fraction('--granularity', flags.granularity) }),

@@ -94,7 +94,7 @@ export const BND = {
     meaning:
       'Each service opens a pool of its own. While their databases stand on the shared server, all pools come out of one limit; what does not fit is refused at the worst time.',
     example: '12 services with 20 connections each want 240; the server gives 100',
-    fix: 'Make the pools smaller, put a pooler such as PgBouncer in front, raise max_connections, or give busy services a server of their own. Say what a service holds with --pool.',
+    fix: 'Make the pools smaller, put a pooler such as PgBouncer in front, raise max_connections, or give busy services a server of their own. Say what a service holds with --pool, or with analysis.pool in dbps.yaml.',
   },
   BND120: {
     severity: 'note',
