@@ -209,7 +209,7 @@ class Trial {
 
   async #advance(service: string, phase: string): Promise<void> {
     const share = phase === 'read-cutover' ? ['--reads', '100'] : [];
-    await this.#do('migrate', 'advance', service, '--to', phase, ...share, '--yes');
+    await this.#do('migrate', 'advance', service, '--to', phase, ...share, '--yes', '--wait');
   }
 
   async #decommission(service: string): Promise<void> {

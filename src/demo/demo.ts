@@ -205,7 +205,8 @@ class Demo {
   }
 
   async #advance(dbps: Dbps, service: ShopService, to: string, ...more: string[]): Promise<CommandResult> {
-    return this.#do(dbps, ['migrate', 'advance', service, '--to', to, ...more, '--yes']);
+    // --wait: a busy machine may be behind by more than a gate allows, for a while.
+    return this.#do(dbps, ['migrate', 'advance', service, '--to', to, ...more, '--yes', '--wait']);
   }
 
   /** What cannot be taken back is confirmed with the token that the dry run prints. */

@@ -102,7 +102,7 @@ function assessRouteReaders(
     severity: 'warning',
     subject: account,
     message: `${account} can let neither every account read dbps.route nor see which accounts would have to: applications with dbps/router do not learn of a cutover`,
-    remedy: `GRANT SELECT ON mysql.* TO ${account}; or, for each account of an application that uses dbps/router: GRANT SELECT ON dbps.* TO 'app'@'%';`,
+    remedy: `GRANT SELECT ON mysql.* TO ${account};`,
   });
 }
 
