@@ -171,6 +171,8 @@ export interface Statement {
 /** Plans statements; runs nothing. Pure. */
 export interface Ddl {
   quote(identifier: string): string;
+  /** Routines may share a name, and are dropped with the types of their arguments. */
+  readonly hasOverloads: boolean;
   /**
    * The whole schema of a service on an empty database: schemas, extensions, types, sequences, tables with
    * columns, keys, checks, indexes, foreign keys inside the service, views, routines, triggers, policies,

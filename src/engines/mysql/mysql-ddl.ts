@@ -21,6 +21,7 @@ import { quoteIdentifier, quoteLiteral, quoteRelation } from './mysql-sql.js';
 
 export const mysqlDdl: Ddl = {
   quote: quoteIdentifier,
+  hasOverloads: false,
   createService: (plan: ServicePlan): readonly StagedStatement[] => createMysqlSchema(plan.schema),
   adopt: adoptMysqlSchema,
   alter: alterMysqlSchema,

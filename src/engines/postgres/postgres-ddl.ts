@@ -91,6 +91,7 @@ export function createSchema(schema: DatabaseSchema): readonly StagedStatement[]
 
 export const postgresDdl: Ddl = {
   quote: quoteIdentifier,
+  hasOverloads: true,
   createService: (plan: ServicePlan): readonly StagedStatement[] => createSchema(plan.schema),
   adopt: adoptPostgresSchema,
   alter: (from: DatabaseSchema, to: DatabaseSchema): readonly Statement[] => alterSchema(from, to),

@@ -34,7 +34,8 @@ export const fenceable: Guard = {
       outcome: 'refused',
       code: 'DBPS_E343',
       detail: errors.map(({ message }) => message).join('; '),
-      hint: errors[0]?.remedy ?? '',
+      // Each names a way out of its own: with the first alone the next run would only tell the second.
+      hint: [...new Set(errors.flatMap(({ remedy }) => remedy ?? []))].join(' '),
       findings,
       mayPass: false,
     };

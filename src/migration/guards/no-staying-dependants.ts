@@ -19,7 +19,7 @@ export const noStayingDependants: Guard = {
       return { outcome: 'ok', detail: 'nothing that stays depends on the relations' };
     const { ddl } = await loadEngine(context.legacy.engine);
     const drop = ({ kind, schema: home, name, signature = '' }: DroppableObject) =>
-      `DROP ${kind.toUpperCase()} ${ddl.quote(home)}.${ddl.quote(name)}${signature};`;
+      `DROP ${kind.toUpperCase()} ${ddl.quote(home)}.${ddl.quote(name)}${ddl.hasOverloads ? signature : ''};`;
     const findings = dependants.map(({ subject, what, relation, object }) => ({
       code: 'BND401',
       severity: 'error' as const,

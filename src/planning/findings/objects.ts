@@ -1,5 +1,5 @@
 /** Views, routines, triggers, rules, policies and sequences that do not fit behind one boundary. */
-import type { DatabaseSchema, Relation } from '../../model/database-schema.js';
+import type { DatabaseSchema, Relation, Trigger } from '../../model/database-schema.js';
 import type { Finding } from '../../model/finding.js';
 import { relationId } from '../../model/relation-id.js';
 import type { Home, ObjectGraph } from '../object-graph.js';
@@ -9,6 +9,14 @@ const named = (homes: ReadonlySet<Home>): string =>
   listed([...homes].map((home) => home ?? 'the shared database'));
 const isView = (relation: Relation): boolean =>
   relation.kind === 'view' || relation.kind === 'materialized-view';
+
+/** A trigger calls a routine, or has a body of its own. */
+function homesOfTrigger(graph: ObjectGraph, trigger: Trigger): ReadonlySet<Home> {
+  if (trigger.routine !== undefined) return graph.homesOfRoutine(trigger.routine);
+  return new Set(
+    [...trigger.reads, ...trigger.writes].flatMap((relation) => [...graph.homesOfRelation(relation)]),
+  );
+}
 
 export function viewFindings(graph: ObjectGraph, planned: ReadonlySet<string>): readonly Finding[] {
   return graph.schema.relations
@@ -105,7 +113,7 @@ export function leftOutFindings(
         tell(
           'TRG401',
           trigger.name,
-          `runs ${trigger.routine ?? 'a body'}, which touches ${listed([...trigger.reads, ...trigger.writes])} of ${named(graph.homesOfRoutine(trigger.routine ?? ''))}; it is left out`,
+          `runs ${trigger.routine ?? 'a body'}, which touches ${listed([...new Set([...trigger.reads, ...trigger.writes])])} of ${named(homesOfTrigger(graph, trigger))}; it is left out`,
           'do its work in the application or by an event before the writes move, then drop it',
         );
     for (const rule of lost(relation.rules, now.rules))

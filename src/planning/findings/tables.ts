@@ -14,6 +14,12 @@ const NUMBERED: Readonly<Record<EngineName, (table: string) => string>> = {
     `ALTER TABLE ${table} ADD COLUMN row_id bigint unsigned NOT NULL AUTO_INCREMENT INVISIBLE PRIMARY KEY;`,
 };
 
+/** An account that dbps had to make may not log in, since dbps knows nobody's password. */
+const LET_IN: Readonly<Record<EngineName, (role: string) => string>> = {
+  postgres: (role) => `ALTER ROLE ${role} LOGIN PASSWORD '…';`,
+  mysql: (role) => `ALTER USER ${role} IDENTIFIED BY '…' ACCOUNT UNLOCK;`,
+};
+
 /** Why a row of this relation cannot be told from another, and the shortest way out; null when it can. */
 function keyProblem(
   relation: Relation,
@@ -127,7 +133,7 @@ export function targetFindings(
         ...about,
         subject: `role ${role} of ${service.name}`,
         message: 'is made where it is missing, without a login',
-        remedy: `ALTER ROLE ${role} LOGIN PASSWORD '…'; on the service database, before its application connects`,
+        remedy: `${LET_IN[service.targetEngine](role)} on the service database, before its application connects`,
       }),
     ),
     ...owners.map((owner) =>
