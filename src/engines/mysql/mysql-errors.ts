@@ -53,7 +53,13 @@ export function isLost(error: unknown): boolean {
 /** For what happened while connecting to `target`. A DbpsError (passwordCommand) passes as it is. */
 export function connectError(error: unknown, target: ConnectionTarget): Error {
   if (error instanceof DbpsError) return error;
-  if (isServerError(error)) return fromServer(error, `${target.toString()}: `);
+  if (isServerError(error)) {
+    const described = fromServer(error, `${target.toString()}: `);
+    const grant = error.errno === 1044 ? grantOn(target, error.message) : null;
+    return grant === null
+      ? described
+      : new DatabaseError({ code: described.code, message: described.message, hint: grant, cause: error });
+  }
   const { code } = error as { code?: string };
   const message = error instanceof Error ? error.message : String(error);
   const why = NETWORK[code ?? ''] ?? (/timeout/i.test(message) ? 'no answer in time' : message);
@@ -65,6 +71,14 @@ export function connectError(error: unknown, target: ConnectionTarget): Error {
       : 'check host and port, that the server runs and listens on that address (bind_address), and the network between',
     cause: error,
   });
+}
+
+/** The account may be one of several that match the user: the server's message says which. */
+function grantOn({ database }: ConnectionTarget, message: string): string | null {
+  const account = /for user ('(?:[^']|'')*'@'(?:[^']|'')*')/.exec(message)?.[1];
+  if (account === undefined || database === '') return null;
+  const name = `\`${database.replaceAll('`', '``')}\``;
+  return `correct the database name, or: GRANT ALL ON ${name}.* TO ${account} WITH GRANT OPTION; (the database need not exist yet)`;
 }
 
 /** For an error that nobody handled; null when it did not come from this driver or its socket. */

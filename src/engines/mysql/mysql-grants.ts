@@ -35,13 +35,15 @@ export function parseGrant(line: string): Grant | null {
   if (object === null) return null;
   const name = (text: string | undefined) => text?.replaceAll('``', '`') ?? null;
   const listed = (match[1] ?? '').replaceAll(/\([^)]*\)/g, '(columns)');
+  const mayGrant = / WITH (?:[^`']* )?GRANT OPTION\b/.test(line.slice(match[0].length));
   return {
-    privileges: new Set(
-      listed
+    privileges: new Set([
+      ...listed
         .split(',')
         .map((privilege) => privilege.trim().toUpperCase())
         .map((privilege) => (privilege === 'ALL PRIVILEGES' ? 'ALL' : privilege)),
-    ),
+      ...(mayGrant ? ['GRANT OPTION'] : []),
+    ]),
     schema: name(object[1]),
     table: name(object[2]),
   };
@@ -67,7 +69,8 @@ export function missingPrivileges(
   return wanted.filter((privilege) => {
     const names = ALIASES[privilege] ?? [privilege];
     return !applying.some(
-      ({ privileges }) => privileges.has('ALL') || names.some((name) => privileges.has(name)),
+      ({ privileges }) =>
+        (privileges.has('ALL') && privilege !== 'GRANT OPTION') || names.some((name) => privileges.has(name)),
     );
   });
 }

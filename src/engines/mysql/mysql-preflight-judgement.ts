@@ -35,6 +35,10 @@ const MEGABYTE = 1024 ** 2;
 /** Sessions keep the value that they began with. */
 const REMEMBER = 'write it into the server’s configuration too, and let applications connect anew';
 
+/** The way for a server that cannot be restarted, or whose log is somebody else's. */
+const WITHOUT_LOG =
+  'Or without the log, at the price of a second write for each: capture: trigger, under migration: in dbps.yaml; no restart';
+
 interface Rule {
   readonly name: string;
   readonly setting: string;
@@ -232,7 +236,16 @@ export function assessServer(
     if (rule.isOfLog && capture === 'trigger') continue;
     const value = server.settings.get(rule.setting);
     const found = rule.judge(value, server);
-    if (found !== null) checks.push(problem(rule.name, scope, { subject: rule.setting, ...found }));
+    if (found !== null)
+      checks.push(
+        problem(rule.name, scope, {
+          subject: rule.setting,
+          ...found,
+          // A note or a warning stands in nobody's way.
+          ...(rule.isOfLog === true &&
+            (found.severity ?? 'error') === 'error' && { remedy: `${found.remedy ?? ''}. ${WITHOUT_LOG}` }),
+        }),
+      );
     else if (value !== undefined) checks.push(ok(rule.name, `${rule.setting} = ${value}`));
   }
   checks.push(assessWriters(server, scope));

@@ -50,7 +50,7 @@ export function assessPrivileges(
       : problem('replication privilege', scope, {
           code: 'SEC211',
           subject: account,
-          message: `${account} may not read the log: ${replication.join(' and ')} ${replication.length === 1 ? 'is' : 'are'} missing`,
+          message: `${account} may not read the log: ${replication.join(' and ')} ${replication.length === 1 ? 'is' : 'are'} missing (migration.capture: trigger does without)`,
           remedy: `GRANT ${replication.join(', ')} ON *.* TO ${account};`,
         }),
   );
@@ -62,7 +62,7 @@ export function assessPrivileges(
           code: 'SEC212',
           subject: account,
           message: `${account} may not keep control tables in the database dbps: ${control.join(', ')} missing`,
-          remedy: `GRANT ALL ON dbps.* TO ${account};`,
+          remedy: `GRANT ALL ON dbps.* TO ${account} WITH GRANT OPTION;`,
         }),
   );
   checks.push(...assessData(grants, server, role, relations, scope));
@@ -90,19 +90,24 @@ function assessRouteReaders(
   scope: JudgementScope,
 ): PreflightCheck {
   const name = 'route readers';
+  const mayGrant = missingPrivileges(grants, ['GRANT OPTION'], { schema: 'dbps' }).length === 0;
   const mayGrantToAll =
+    mayGrant &&
     server.product === 'MariaDB' &&
     server.version >= 101_100 &&
     missingPrivileges(grants, ['CREATE USER'], null).length === 0;
   if (mayGrantToAll) return ok(name, 'every account may be let read dbps.route');
-  if (missingPrivileges(grants, ['SELECT'], { schema: 'mysql' }).length === 0)
+  const seesAccounts = missingPrivileges(grants, ['SELECT'], { schema: 'mysql' }).length === 0;
+  if (seesAccounts && mayGrant)
     return ok(name, 'the accounts that read the database are let read dbps.route');
   return problem(name, scope, {
     code: 'SEC215',
     severity: 'warning',
     subject: account,
     message: `${account} can let neither every account read dbps.route nor see which accounts would have to: applications with dbps/router do not learn of a cutover`,
-    remedy: `GRANT SELECT ON mysql.* TO ${account};`,
+    remedy: seesAccounts
+      ? `GRANT ALL ON dbps.* TO ${account} WITH GRANT OPTION;`
+      : `GRANT SELECT ON mysql.* TO ${account};`,
   });
 }
 

@@ -111,7 +111,7 @@ test('grants are read as the server prints them, without what they show of a pas
   );
   expect(grant?.schema).toBe('sh`op');
   expect(grant?.table).toBe('ord`ers');
-  expect([...(grant?.privileges ?? [])]).toEqual(['SELECT', 'INSERT (COLUMNS)', 'TRIGGER']);
+  expect([...(grant?.privileges ?? [])]).toEqual(['SELECT', 'INSERT (COLUMNS)', 'TRIGGER', 'GRANT OPTION']);
   expect(JSON.stringify([...(grant?.privileges ?? [])])).not.toContain('*AB');
   expect(parseGrant('GRANT `reader`@`%` TO `dbps`@`%`')).toBeNull();
   expect(parseGrant('GRANT PROXY ON `a`@`b` TO `dbps`@`%`')).toBeNull();
@@ -132,6 +132,8 @@ test('what is missing, level by level', () => {
   // The backslash makes the underscore a letter.
   expect(missingPrivileges(grants, ['SELECT'], { schema: 'shopXa' })).toEqual(['SELECT']);
   expect(missingPrivileges(grants, ['DROP'], { schema: 'dbps' })).toEqual([]);
+  // ALL does not hold it.
+  expect(missingPrivileges(grants, ['GRANT OPTION'], { schema: 'dbps' })).toEqual(['GRANT OPTION']);
 });
 
 test('accounts and patterns of databases', () => {
