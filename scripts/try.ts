@@ -233,7 +233,21 @@ class Trial {
       rehearsal = await this.#dbps.command([...advance, '--dry-run']);
     }
     const token = /--confirm[ =]([^\s"']+)/.exec(rehearsal.stdout)?.[1];
-    if (token === undefined) throw new Error(`the dry run of decommissioning ${service} printed no token`);
+    if (token === undefined) {
+      const said = (rehearsal.envelope?.findings ?? [])
+        .filter(({ severity }) => severity === 'error')
+        .map(({ code, message }) => `${code} ${message}`);
+      const { guards } = (rehearsal.envelope?.result ?? {}) as {
+        readonly guards?: readonly { readonly outcome: string }[];
+      };
+      throw new Error(
+        [
+          `the dry run of decommissioning ${service} printed no token`,
+          ...said,
+          ...(guards ?? []).filter(({ outcome }) => outcome !== 'ok').map((guard) => JSON.stringify(guard)),
+        ].join('\n'),
+      );
+    }
     await this.#do(...advance, '--confirm', token);
   }
 
