@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 
 /** Without a name all of them run, one after the other, each at the scale and for the rounds that keep the whole under 20 minutes on a quiet machine. */
 const ALL = {
+  analysis: { rounds: '5' },
   copy: { scale: '0.25', rounds: '3' },
   verify: { scale: '0.5', rounds: '3' },
   apply: { scale: '0.5', rounds: '3' },
@@ -45,6 +46,8 @@ async function bench(name: Name): Promise<void> {
     chunkRows: Number(values['chunk-rows']),
   };
   switch (name) {
+    case 'analysis':
+      return (await import('./analysis.js')).benchAnalysis(options);
     case 'apply':
       return (await import('./apply.js')).benchApply(options);
     case 'apply-mysql':
