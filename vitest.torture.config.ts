@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { FILES_AT_A_TIME } from './test/support/workers.js';
 
-/** `npm run torture`: the whole kill matrix, much longer than `npm test`. TORTURE_LEGS narrows it: `planned>provisioned,sync>decommissioned`; `npm run torture -- run` to one victim. */
+/** `npm run torture`: the whole kill matrix, much longer than `npm test`. TORTURE_LEGS narrows it: `planned>provisioned,sync>decommissioned`, TORTURE_EVERY=7 to each seventh instant; `npm run torture -- run` to one victim, `-- mysql` to one engine. */
 export default defineConfig({
   test: {
     name: 'torture',

@@ -4,13 +4,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
  * Dies at the first instant that is not among `seen`, and says its name on stdout with its last breath: so a walk comes through every
- * instant of a transition without knowing them beforehand.
+ * instant of a transition without knowing them beforehand; or through every n-th.
  */
-export function killAtNew(seen: readonly string[]): (point: string) => Promise<void> {
+export function killAtNew(seen: readonly string[], every = 1): (point: string) => Promise<void> {
   const known = new Set(seen);
+  const passed: string[] = [];
   return async (point) => {
     if (known.has(point)) return;
-    fs.writeSync(1, `${JSON.stringify({ killedAt: point })}\n`);
+    known.add(point);
+    if (passed.length + 1 < every) {
+      passed.push(point);
+      return;
+    }
+    fs.writeSync(1, `${JSON.stringify({ killedAt: point, passed })}\n`);
     process.kill(process.pid, 'SIGKILL');
     await new Promise(() => undefined);
   };

@@ -81,11 +81,18 @@ export interface EngineTraffic {
   /** Code → quantity that must be there. */
   readonly present: ReadonlyMap<string, number>;
   readonly absent: ReadonlySet<string>;
+  /** What ended a client before its time. */
+  readonly errors: readonly string[];
   stop(): Promise<void>;
 }
 
 /** Every error of a client is thrown by `stop`: writers wait through a cutover, they do not fail. */
-export async function startEngineTraffic(legacy: Place, service: Place, clients = 3): Promise<EngineTraffic> {
+export async function startEngineTraffic(
+  legacy: Place,
+  service: Place,
+  clients = 3,
+  pauseMs = 10,
+): Promise<EngineTraffic> {
   const router: Router<'orders'> = await createRouter({
     legacy: knexConfig(legacy),
     services: { orders: knexConfig(service) },
@@ -132,14 +139,16 @@ export async function startEngineTraffic(legacy: Place, service: Place, clients 
         present.delete(oldest);
         absent.add(oldest);
       }
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   };
   const running = Promise.all(Array.from({ length: clients }, (_, n) => client(n)));
-  running.catch(() => undefined);
+  const errors: string[] = [];
+  running.catch((error: unknown) => errors.push(String(error)));
   return {
     present,
     absent,
+    errors,
     stop: async () => {
       isOver = true;
       try {

@@ -10,8 +10,7 @@ import type { Wish } from '../../src/migration/requests.js';
 import { writeRequest } from '../../src/migration/requests.js';
 import type { ServiceRunner } from '../../src/migration/service-runner.js';
 import { PHASES, type Phase } from '../../src/model/phases.js';
-import type { Followers } from './followers.js';
-import type { Shop } from './move.js';
+import type { Shop, ShopDatabase } from './move.js';
 import { TEST_SETTINGS } from './move-environment.js';
 import { startMover } from './mover.js';
 import type { Leg } from './torture.js';
@@ -19,23 +18,39 @@ import type { Leg } from './torture.js';
 /** Who is killed: `migrate advance` (or `rollback`), or the long-lived `run` that was asked to do it. */
 export type Victim = 'advance' | 'run';
 
+/** Clients at work on both sides, and what they met that they should not have. */
+export interface Writers {
+  readonly errors: readonly string[];
+}
+
 const isForward = ({ from, to }: Leg): boolean => PHASES.indexOf(to) > PHASES.indexOf(from);
 const hasBoth = (phase: Phase): boolean =>
   PHASES.indexOf(phase) >= PHASES.indexOf('dual-write') && phase !== 'decommissioned';
 
+const isMysql = (database: ShopDatabase): boolean => database.target.engine === 'mysql';
+
 export class KillWalk {
   kills = 0;
-  readonly #shop: Shop;
-  readonly #followers: Followers;
+  readonly #shop: Shop<ShopDatabase>;
+  readonly #followers: Writers;
   readonly #victim: Victim;
   readonly #settings: Partial<MoveSettings>;
+  readonly #every: number;
   #request: number | null = null;
 
-  constructor(shop: Shop, followers: Followers, victim: Victim, settings: Partial<MoveSettings>) {
+  /** @param every 1: at each instant; n: at each n-th. */
+  constructor(
+    shop: Shop<ShopDatabase>,
+    followers: Writers,
+    victim: Victim,
+    settings: Partial<MoveSettings>,
+    every = 1,
+  ) {
     this.#shop = shop;
     this.#followers = followers;
     this.#victim = victim;
     this.#settings = settings;
+    this.#every = every;
   }
 
   /** Killed at every instant, gone on with every time, until it has arrived. @returns the instants, in the order they were passed. */
@@ -47,7 +62,10 @@ export class KillWalk {
       if (point === null) break;
       seen.push(point);
       await this.#expectOneOwner(point);
-      if (isForward(leg) && (isCommitted || /\.committed$|^final-barrier\.after$/.test(point)))
+      if (
+        isForward(leg) &&
+        (isCommitted || seen.some((passed) => /\.committed$|^final-barrier\.after$/.test(passed)))
+      )
         isCommitted = await this.#cannotBeTakenBack(point);
     }
     expect(await this.#phase(), `after ${leg.from} -> ${leg.to}`).toEqual({ phase: leg.to, target: null });
@@ -121,7 +139,7 @@ export class KillWalk {
   }
 
   /** @returns where it died; null when it arrived. */
-  async #kill(wish: Wish, seen: readonly string[]): Promise<string | null> {
+  async #kill(wish: Wish, seen: string[]): Promise<string | null> {
     const began = performance.now();
     const { store } = this.#shop;
     const { phase, target } = await this.#phase();
@@ -134,6 +152,7 @@ export class KillWalk {
     }
     const mover = startMover(this.#shop, isRun ? null : wish, {
       seen,
+      every: this.#every,
       settings: this.#settings,
     });
     let isOver = false;
@@ -152,6 +171,7 @@ export class KillWalk {
     await this.#lapse();
     if (word?.killedAt !== undefined) {
       this.kills++;
+      seen.push(...(word.passed ?? []));
       const from = `${phase}${target === null ? '' : ` on the way to ${target}`}`;
       process.stdout.write(
         `${isRun ? 'run' : wish.kind} (${from}) killed at ${word.killedAt}, ${Math.round(performance.now() - began)} ms\n`,
@@ -165,8 +185,9 @@ export class KillWalk {
 
   /** A dead runner's lease runs out: only the waiting is left out. What its sessions still do on the servers goes on. */
   async #lapse(): Promise<void> {
+    const now = isMysql(this.#shop.legacy) ? 'UTC_TIMESTAMP(6)' : 'clock_timestamp()';
     await this.#shop.legacy.query(
-      "UPDATE dbps.service SET lease_expires_at = clock_timestamp() WHERE service = 'orders' AND lease_holder IS NOT NULL",
+      `UPDATE dbps.service SET lease_expires_at = ${now} WHERE service = 'orders' AND lease_holder IS NOT NULL`,
     );
   }
 
@@ -210,14 +231,12 @@ export class KillWalk {
   async #expectOneOwner(point: string): Promise<void> {
     const owners = await Promise.all(
       [this.#shop.legacy, this.#shop.service].map(async (database) => {
-        const [there] = await database.query<{ there: string | null }>(
-          "SELECT to_regclass('dbps.route')::text AS there",
+        const there = await database.query(
+          "SELECT 1 AS there FROM information_schema.tables WHERE table_schema = 'dbps' AND table_name = 'route'",
         );
-        if (there?.there == null) return null;
-        const [row] = await database.query<{ owner: string }>(
-          "SELECT owner FROM dbps.route WHERE service = 'orders'",
-        );
-        return row?.owner ?? null;
+        if (there.length === 0) return null;
+        const [row] = await database.query("SELECT owner FROM dbps.route WHERE service = 'orders'");
+        return row?.['owner'] ?? null;
       }),
     );
     expect(owners, point).not.toEqual(['legacy', 'service']);

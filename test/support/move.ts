@@ -1,6 +1,7 @@
 /** A small shop, a plan that takes its orders out, and everything a runner needs, on two real servers. */
 import type { MoveEnvironment } from '../../src/migration/move-environment.js';
 import { ServiceRunner } from '../../src/migration/service-runner.js';
+import type { ConnectionTarget } from '../../src/model/connection-target.js';
 import type { DbpsEvent } from '../../src/model/events.js';
 import type { Plan } from '../../src/model/plan.js';
 import { openStateStore } from '../../src/state/knex-state-store.js';
@@ -8,6 +9,7 @@ import type { StateStore } from '../../src/state/state-store.js';
 import { moveEnvironment } from './move-environment.js';
 import { planFor } from './plan.js';
 import { createTestDatabase, type TestDatabase } from './postgres.js';
+import type { Place } from './project.js';
 
 export { moveEnvironment, TEST_SETTINGS } from './move-environment.js';
 
@@ -47,9 +49,14 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO shop_app;
 
 export const SHOP_SERVICES = { orders: ['orders', 'order_items', 'order_events'], users: ['users'] } as const;
 
-export interface Shop {
-  readonly legacy: TestDatabase;
-  readonly service: TestDatabase;
+/** A database of a shop: the tests' own on either engine. */
+export interface ShopDatabase extends Place {
+  readonly target: ConnectionTarget;
+}
+
+export interface Shop<D extends ShopDatabase = TestDatabase> {
+  readonly legacy: D;
+  readonly service: D;
   readonly plan: Plan;
   readonly store: StateStore;
   readonly events: DbpsEvent[];
@@ -62,7 +69,16 @@ export interface Shop {
 export async function createShop(sql = SHOP): Promise<Shop> {
   const legacy = await createTestDatabase('legacy', sql);
   const service = await createTestDatabase('service', 'GRANT USAGE ON SCHEMA public TO shop_app');
-  const { plan } = await planFor(legacy, { services: SHOP_SERVICES });
+  return shopOn(legacy, service, async () => (await planFor(legacy, { services: SHOP_SERVICES })).plan);
+}
+
+/** Accepted, with nothing begun. */
+export async function shopOn<D extends ShopDatabase>(
+  legacy: D,
+  service: D,
+  replan: () => Promise<Plan>,
+): Promise<Shop<D>> {
+  const plan = await replan();
   const store = openStateStore(legacy.target, { applicationName: 'dbps test state' });
   await store.install();
   await store.acceptPlan({ hash: plan.hash, text: JSON.stringify(plan) }, ['orders', 'users']);
@@ -70,7 +86,7 @@ export async function createShop(sql = SHOP): Promise<Shop> {
   const environment = (overrides: Partial<MoveEnvironment> = {}): MoveEnvironment => ({
     ...moveEnvironment({ legacy: legacy.target, service: service.target, plan, store }),
     emit: (event) => void events.push(event),
-    replan: async () => (await planFor(legacy, { services: SHOP_SERVICES })).plan,
+    replan,
     ...overrides,
   });
   return {

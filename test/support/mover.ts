@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import path from 'node:path';
 import type { Wish } from '../../src/migration/requests.js';
-import type { Shop } from './move.js';
+import type { Shop, ShopDatabase } from './move.js';
 import type { MoverSetup } from './processes/mover.js';
 
 export interface Mover {
@@ -15,6 +15,8 @@ export interface MoverWord {
   readonly ok: boolean;
   /** It died here. */
   readonly killedAt?: string;
+  /** Instants that it was let through on the way there. */
+  readonly passed?: readonly string[];
   readonly code?: string;
   readonly message?: string;
   readonly steps?: readonly { readonly step: string; readonly outcome: string }[];
@@ -22,9 +24,9 @@ export interface MoverWord {
 
 /** @param wish null: the long-lived runner, until SIGTERM. */
 export function startMover(
-  shop: Shop,
+  shop: Shop<ShopDatabase>,
   wish: Wish | null,
-  options: Partial<Pick<MoverSetup, 'point' | 'leaseMs' | 'seen' | 'settings'>> = {},
+  options: Partial<Pick<MoverSetup, 'point' | 'leaseMs' | 'seen' | 'every' | 'settings'>> = {},
 ): Mover {
   const setup: MoverSetup = {
     legacy: shop.legacy.url,

@@ -5,7 +5,7 @@
 import { expect } from 'vitest';
 import type { Wish } from '../../src/migration/requests.js';
 import { PHASES, type Phase } from '../../src/model/phases.js';
-import { contents, type Shop } from './move.js';
+import { contents, type Shop, type ShopDatabase } from './move.js';
 import { startMover } from './mover.js';
 
 export interface Leg {
@@ -19,7 +19,7 @@ const wishFor = ({ from, to }: Leg): Wish =>
     : { kind: 'rollback', to, parameters: { wait: true } };
 
 /** In this process, step by step, to a phase that lies before or behind. */
-export async function bringTo(shop: Shop, goal: Phase): Promise<void> {
+export async function bringTo(shop: Shop<ShopDatabase>, goal: Phase): Promise<void> {
   const runner = await openWhenFree(shop);
   try {
     for (;;) {
@@ -50,12 +50,12 @@ export async function bringTo(shop: Shop, goal: Phase): Promise<void> {
 }
 
 /** A dead runner's lease has to run out first. */
-export function openWhenFree(shop: Shop) {
+export function openWhenFree(shop: Shop<ShopDatabase>) {
   return shop.runner({ leaseMs: 10_000 }, new AbortController().signal, 30_000);
 }
 
 export async function killAt(
-  shop: Shop,
+  shop: Shop<ShopDatabase>,
   leg: Leg,
   point: string,
   then: 'resume' | 'take-back',

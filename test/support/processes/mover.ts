@@ -21,6 +21,8 @@ export interface MoverSetup {
   readonly point?: string;
   /** Dies at the first instant that is not one of these. */
   readonly seen?: readonly string[];
+  /** Only at every n-th of them. */
+  readonly every?: number;
   readonly settings?: Partial<MoveSettings>;
   readonly leaseMs: number;
 }
@@ -28,7 +30,7 @@ export interface MoverSetup {
 function targetOf(text: string): ConnectionTarget {
   const url = new URL(text);
   return new ConnectionTarget({
-    engine: 'postgres',
+    engine: url.protocol === 'mysql:' ? 'mysql' : 'postgres',
     host: url.hostname,
     port: Number(url.port),
     user: url.username,
@@ -46,7 +48,7 @@ const environment = {
   ...moveEnvironment({ legacy, service, plan: setup.plan, store }),
   leaseMs: setup.leaseMs,
   settings: { ...TEST_SETTINGS, ...setup.settings },
-  at: setup.seen === undefined ? controlPoint(setup.point) : killAtNew(setup.seen),
+  at: setup.seen === undefined ? controlPoint(setup.point) : killAtNew(setup.seen, setup.every),
 };
 const stop = new AbortController();
 process.on('SIGTERM', () => stop.abort());
