@@ -26,7 +26,7 @@ import { described, errorNumber } from './mysql-errors.js';
 import { IdSet } from './mysql-id-set.js';
 import { changedShape, readShapes, uncapturable, type Shapes } from './mysql-log-relations.js';
 import { readLogSettings, type LogSettings } from './mysql-log-settings.js';
-import { quoteIdentifier } from './mysql-sql.js';
+import { quoteIdentifier, quoteRelation } from './mysql-sql.js';
 import { streamLockName, takeStreamLock } from './mysql-stream-lock.js';
 import {
   changeLogName,
@@ -196,9 +196,14 @@ export class MysqlTriggerSource extends MysqlTriggerObserver implements ChangeSo
     // What an earlier try has left: nothing was copied yet.
     await this.#drop(log, signal);
     await this.pool.query(createChangeLogSql(table));
-    const definitions = maps.flatMap((map, i) => triggersOf(table, map, i));
-    // Each waits for the transactions that have written to its relation: what they wrote is committed, and copied.
-    for (const { sql } of definitions) await this.#patiently(sql, signal);
+    const definitions = maps.map((map, i) => triggersOf(table, map, i));
+    // The lock waits for the transactions that have written to the relation: what they wrote is committed, and copied. And it keeps writers
+    // out until all three are there: an insert that is captured and whose update is not would put the older row over the copied one.
+    for (const [i, map] of maps.entries())
+      await this.#patiently(
+        [`LOCK TABLES ${quoteRelation(map.source)} WRITE`, ...(definitions[i] ?? []).map(({ sql }) => sql)],
+        signal,
+      );
     const start = formatTriggerPosition(new Map([[log, new IdSet()]]));
     const row: Registration = {
       nonce: randomBytes(8).toString('hex'),
@@ -206,7 +211,7 @@ export class MysqlTriggerSource extends MysqlTriggerObserver implements ChangeSo
       start,
       confirmed: start,
       shapes: [shapes],
-      triggers: await this.findTriggers(definitions),
+      triggers: await this.findTriggers(definitions.flat()),
     };
     await this.registry.add(stream, row, owner);
     return { start, created: true, identity: this.identity(settings, row) };
@@ -302,14 +307,14 @@ export class MysqlTriggerSource extends MysqlTriggerObserver implements ChangeSo
   }
 
   /** Definitions queue everybody behind them: short waits, many tries. */
-  async #patiently(sql: string, signal?: AbortSignal): Promise<void> {
+  async #patiently(statements: readonly string[], signal?: AbortSignal): Promise<void> {
     await this.pool.use(async (connection) => {
       await connection.query(`SET SESSION lock_wait_timeout = ${LOCK_WAIT_S}`);
       try {
         for (let tries = 1; ; tries++) {
           signal?.throwIfAborted();
           try {
-            await connection.query(sql);
+            for (const sql of statements) await connection.query(sql);
             return;
           } catch (error) {
             if (errorNumber(error) === NEEDS_SUPER_FOR_LOGGED_TRIGGERS)
@@ -324,6 +329,7 @@ export class MysqlTriggerSource extends MysqlTriggerObserver implements ChangeSo
           await sleep(200, undefined, { signal });
         }
       } finally {
+        await connection.query('UNLOCK TABLES').catch(() => undefined);
         await connection.query('SET SESSION lock_wait_timeout = DEFAULT').catch(() => undefined);
       }
     });
@@ -338,10 +344,10 @@ export class MysqlTriggerSource extends MysqlTriggerObserver implements ChangeSo
     );
     for (const { trigger_schema: schema, trigger_name: name } of triggers)
       await this.#patiently(
-        `DROP TRIGGER IF EXISTS ${quoteIdentifier(schema ?? '')}.${quoteIdentifier(name ?? '')}`,
+        [`DROP TRIGGER IF EXISTS ${quoteIdentifier(schema ?? '')}.${quoteIdentifier(name ?? '')}`],
         signal,
       );
-    await this.#patiently(`DROP TABLE IF EXISTS dbps.${log}`, signal);
+    await this.#patiently([`DROP TABLE IF EXISTS dbps.${log}`], signal);
   }
 
   /** At a time when nobody can be kept from inserting: record locks only. */
