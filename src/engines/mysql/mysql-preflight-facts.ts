@@ -66,6 +66,19 @@ export async function readServer(session: MysqlQueryable): Promise<ServerFacts> 
   };
 }
 
+/** Verification hashes rows with these: MySQL from 9.6 on has them in a component of its own. null: both are there; else the server's words. */
+export async function readMissingDigests(session: MysqlQueryable): Promise<string | null> {
+  try {
+    await session.query({ sql: "SELECT MD5(''), SHA1('')" });
+    return null;
+  } catch (error) {
+    if ((error as { readonly errno?: unknown }).errno !== NO_SUCH_FUNCTION) throw error;
+    return (error as Error).message;
+  }
+}
+
+const NO_SUCH_FUNCTION = 1305;
+
 async function countWriters(session: MysqlQueryable, settings: ReadonlyMap<string, string>): Promise<number> {
   if (settings.get('wsrep_on') === 'ON') {
     const [row] = await session.query({ sql: "SHOW GLOBAL STATUS LIKE 'wsrep_cluster_size'" });

@@ -273,6 +273,16 @@ function assessWriters(server: ServerFacts, scope: JudgementScope): PreflightChe
   });
 }
 
+export function assessDigests(missing: string | null, scope: JudgementScope): PreflightCheck {
+  if (missing === null) return ok('digests', 'MD5 and SHA1 are there');
+  return problem('digests', scope, {
+    code: 'VRF310',
+    subject: 'MD5 and SHA1',
+    message: `rows cannot be hashed for verification: ${missing}`,
+    remedy: "INSTALL COMPONENT 'file://component_classic_hashing'; no restart",
+  });
+}
+
 /** Creating a trigger with the log on. `maySuper`: this account may anyway. */
 export function assessTriggerCreation(
   server: ServerFacts,

@@ -7,6 +7,7 @@ import { assessTriggerCapture, readCaptureBypasses } from './mysql-preflight-tri
 import { missingPrivileges, readOwnGrants, type Grant } from './mysql-grants.js';
 import {
   readConnection,
+  readMissingDigests,
   readRelations,
   readServer,
   readTransactions,
@@ -14,6 +15,7 @@ import {
 } from './mysql-preflight-facts.js';
 import {
   assessConnection,
+  assessDigests,
   assessServer,
   assessTransactions,
   assessTriggerCreation,
@@ -59,6 +61,7 @@ export class MysqlPreflight implements Preflight {
         await connection.end();
       }
     });
+    await group('digests', async () => [assessDigests(await ask(readMissingDigests), scope)]);
     let grants: readonly Grant[] = [];
     await group('privileges', async () => {
       grants = await ask(readOwnGrants);

@@ -104,6 +104,14 @@ export const PREFLIGHT_MYSQL = {
     example: '3 nodes of a cluster take writes',
     fix: 'Send all writes to one node for the time of the migration, and name that node in dbps.yaml.',
   },
+  VRF310: {
+    title: 'the server cannot hash rows',
+    severity: 'error',
+    meaning:
+      'Verification compares hashes that the servers make with MD5 and SHA1. MySQL from 9.6 on has these functions in a component, which a new server does not load.',
+    example: 'rows cannot be hashed for verification: FUNCTION shop.SHA1 does not exist',
+    fix: "INSTALL COMPONENT 'file://component_classic_hashing'; (no restart; once on each server).",
+  },
   SEC211: {
     title: 'the account may not read the log',
     severity: 'error',
