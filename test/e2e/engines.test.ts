@@ -22,6 +22,8 @@ interface Servers {
 const GRANTS = 'GRANT USAGE ON SCHEMA public TO shop_app';
 const PAIRS: readonly {
   readonly name: string;
+  /** By triggers instead of the log. */
+  readonly capture?: 'trigger';
   readonly legacy: (servers: Servers) => Promise<Place>;
   readonly target: (servers: Servers) => Promise<Place>;
 }[] = [
@@ -45,9 +47,21 @@ const PAIRS: readonly {
     legacy: () => createTestDatabase('legacy', SHOP_ON.postgres),
     target: ({ other }) => other.createDatabase(),
   },
+  {
+    name: 'MySQL family by triggers',
+    capture: 'trigger',
+    legacy: ({ one }) => one.createDatabase(SHOP_ON.mysql),
+    target: ({ other }) => other.createDatabase(),
+  },
+  {
+    name: 'PostgreSQL by triggers',
+    capture: 'trigger',
+    legacy: () => createTestDatabase('legacy', SHOP_ON.postgres),
+    target: () => createTestDatabase('service', GRANTS),
+  },
 ];
 
-describe.each(PAIRS)('$name', { timeout: 300_000 }, ({ legacy: openLegacy, target: openTarget }) => {
+describe.each(PAIRS)('$name', { timeout: 300_000 }, ({ capture, legacy: openLegacy, target: openTarget }) => {
   let project: Project<Place>;
   let legacy: Place;
   let service: Place;
@@ -65,7 +79,7 @@ describe.each(PAIRS)('$name', { timeout: 300_000 }, ({ legacy: openLegacy, targe
       { users: await openTarget(servers), orders: service },
       {
         services: ENGINE_SHOP,
-        migration: '  gates: { decommission: { soak: 0 } }',
+        migration: `  capture: ${capture ?? 'auto'}\n  gates: { decommission: { soak: 0 } }`,
       },
     );
   });

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectionTarget } from '../../model/connection-target.js';
 import { DatabaseError, DbpsError, RefusedError } from '../../model/errors.js';
+import { relationId } from '../../model/relation-id.js';
 import type {
   CaptureObserver,
   CaptureStatus,
@@ -201,7 +202,13 @@ export class MysqlTriggerSource extends MysqlTriggerObserver implements ChangeSo
     // out until all three are there: an insert that is captured and whose update is not would put the older row over the copied one.
     for (const [i, map] of maps.entries())
       await this.#patiently(
-        [`LOCK TABLES ${quoteRelation(map.source)} WRITE`, ...(definitions[i] ?? []).map(({ sql }) => sql)],
+        [
+          `LOCK TABLES ${quoteRelation(map.source)} WRITE`,
+          ...(definitions[i] ?? []).flatMap(({ schema, name, sql }) => [
+            `DROP TRIGGER IF EXISTS ${quoteRelation(relationId(schema, name))}`,
+            sql,
+          ]),
+        ],
         signal,
       );
     const start = formatTriggerPosition(new Map([[log, new IdSet()]]));
