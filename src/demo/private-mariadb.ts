@@ -142,7 +142,8 @@ export async function startPrivateMariadb(options: PrivateMariadbOptions): Promi
       ...user,
       ...Object.entries(settings).map(([name, value]) => `--${name}=${value}`),
     ],
-    { cwd: directory, stdio: ['pipe', 'ignore', 'pipe'] },
+    // In a session of its own: a Ctrl-C at the terminal would end the shell, and nobody would read the pipe any more.
+    { cwd: directory, stdio: ['pipe', 'ignore', 'pipe'], detached: true },
   );
   const { stdin, stderr } = server;
   let log = '';
