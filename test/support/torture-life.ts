@@ -139,7 +139,7 @@ export function tortureLife(victim: Victim, engine: keyof typeof STAGES = 'postg
         const last = points.findLast(
           (point) =>
             /^[a-z-]+\.(done|before)$/.test(point) &&
-            !/open-target|publish-owner|start-reverse|prove-reverse/.test(point),
+            !/^switch-writes\.done|open-target|publish-owner|start-reverse|prove-reverse/.test(point),
         );
         if (last !== undefined) await walk.takenBackInPieces(leg, last);
         await bringTo(shop, leg.from);
