@@ -34,7 +34,11 @@ test.each(['SIGINT', 'SIGKILL'] as const)(
          console.log(row.file);
          setInterval(() => undefined, 1000);`,
       ],
-      { stdio: ['ignore', 'pipe', 'inherit'], detached: true, cwd: path.resolve(import.meta.dirname, '../..') },
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+        detached: true,
+        cwd: path.resolve(import.meta.dirname, '../..'),
+      },
     );
     const file = await new Promise<string>((resolve, reject) => {
       starter.stdout.once('data', (data: Buffer) => resolve(data.toString().trim()));

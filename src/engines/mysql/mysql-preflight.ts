@@ -70,7 +70,18 @@ export class MysqlPreflight implements Preflight {
         assessTriggerCreation(server, missingPrivileges(grants, ['SUPER'], null).length === 0, scope),
       ];
     });
-    await group('open transactions', async () => assessTransactions(await ask(readTransactions), scope));
+    await group('open transactions', async () =>
+      missingPrivileges(grants, ['PROCESS'], null).length === 0
+        ? assessTransactions(await ask(readTransactions), scope)
+        : // Not a second complaint: the privilege is a finding of its own, with its grant.
+          [
+            {
+              name: 'open transactions',
+              outcome: 'skipped',
+              detail: 'of other sessions: PROCESS is missing (SEC214)',
+            },
+          ],
+    );
     if (relations.length > 0) {
       await group('relations', async () =>
         assessRelations(await ask((s) => readRelations(s, relations)), server, scope),
