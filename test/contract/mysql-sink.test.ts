@@ -259,6 +259,24 @@ describe('a row is never written over another that holds one of its unique value
     await apply(sink, [update(map, '2', 'b', '5'), update(map, '1', 'A', '5')]);
     expect(await lines('t')).toEqual(['1,A,5', '2,b,5']);
   });
+
+  // The other unique keys are made once both sides have converged, under a sink that has applied already and goes on.
+  test('nor over one whose unique key was made while the sink stood', async () => {
+    await sql.query(`CREATE TABLE t (id int PRIMARY KEY, u varchar(9), v int); INSERT INTO t VALUES (1, 'a', 0)`);
+    const map = await mapOf('t');
+    const sink = await openSink([map]);
+    await apply(sink, [insert(map, '2', 'b', '0')], false);
+    await apply(sink, [insert(map, '4', 'd', '0')]);
+    await sql.query('ALTER TABLE t ADD UNIQUE KEY u (u)');
+
+    await expect(apply(sink, [insert(map, '3', 'a', '9')])).rejects.toThrow(/Duplicate/);
+    expect(await lines('t')).toEqual(['1,a,0', '2,b,0', '4,d,0']);
+    await apply(sink, [update(map, '1', 't', '1'), update(map, '2', 'a', '1'), update(map, '1', 'b', '1')]);
+    await apply(sink, [insert(map, '3', 't', '2'), update(map, '4', 'e', '2'), update(map, '3', 'd', '3')]);
+    await apply(sink, [update(map, '3', 'f', '4')]);
+    await apply(sink, [remove(map, '4'), insert(map, '4', 'd', '5')]);
+    expect(await lines('t')).toEqual(['1,b,1', '2,a,1', '3,f,4', '4,d,5']);
+  });
 });
 
 test('keys that differ in case only are one row to the server', async () => {

@@ -7,14 +7,6 @@ import type { Statement } from '../engine.js';
 import { columnClause } from './mysql-column-clause.js';
 import { quoteIdentifier, quoteLiteral, quoteRelation } from './mysql-sql.js';
 
-const list = /^(enum|set)\((.*)\)$/is;
-
-/** Labels added at the end leave every stored value as it is. */
-function isLongerList(before: string, after: string): boolean {
-  const [was, is] = [list.exec(before), list.exec(after)];
-  return was !== null && is !== null && was[1] === is[1] && (is[2] as string).startsWith(was[2] as string);
-}
-
 export function alterMysqlSchema(from: DatabaseSchema, to: DatabaseSchema): readonly Statement[] {
   const statements: Statement[] = [];
   const relations = new Map(from.relations.map((relation) => [relation.id, relation]));

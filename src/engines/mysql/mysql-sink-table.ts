@@ -31,7 +31,7 @@ export interface TargetTable {
   /** Places of the key among the columns. */
   readonly key: readonly number[];
   readonly keyColumns: readonly KeyColumn[];
-  /** No other unique index: a row that is in the way of another is that row. */
+  /** No other unique index when this was read: a row that is in the way of another is that row, as long as nobody makes one. */
   readonly isKeyAlone: boolean;
 }
 

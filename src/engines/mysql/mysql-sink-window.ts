@@ -3,8 +3,9 @@
  *
  * A row that may or may not be there has no single form here. REPLACE and INSERT … ON DUPLICATE KEY UPDATE act on whichever unique index
  * they meet first: they would take away, or overwrite, another row that happens to hold a unique value of the new one. So the second is used
- * only where that cannot be: the key is the table's only unique index, or the row is known to be there and locked, so that another row
- * that is met first cannot be given its key. Everywhere else rows are deleted by key and inserted. A unique value that is taken is
+ * only where that cannot be: before convergence, when the key is the table's only unique index (the others are made after it, and anybody may
+ * add one later while this stands, so that what was read once says nothing then), or where the row is known to be there and locked, so
+ * that another row that is met first cannot be given its key. Everywhere else rows are deleted by key and inserted. A unique value that is taken is
  * an error in each case, upon which the window is applied in source order.
  *
  * TRUNCATE is DDL and would commit: rows are deleted instead.
@@ -100,17 +101,17 @@ export class MysqlWindowWriter implements ChangeWriter {
     // Deletes first: they free unique values that the rows after them take.
     await this.deleteKeys(table, deletes);
     await this.#update(table, updates, certainty);
-    await this.#upsert(table, upserts);
+    await this.#upsert(table, upserts, table.isKeyAlone && !certainty.isConverged);
   }
 
-  async #upsert(table: TargetTable, rows: readonly Row[]): Promise<void> {
+  async #upsert(table: TargetTable, rows: readonly Row[], mayOverwrite: boolean): Promise<void> {
     const whole = rows.filter((row) => !row.includes(UNCHANGED));
-    if (!table.isKeyAlone)
+    if (!mayOverwrite)
       await this.deleteKeys(
         table,
         whole.map((row) => keyOf(table, row)),
       );
-    await this.insertRows(table, whole, table.isKeyAlone);
+    await this.insertRows(table, whole, mayOverwrite);
     // A column that the log does not have (added since) keeps what it holds, or takes its default.
     for (const row of rows) {
       if (!row.includes(UNCHANGED)) continue;
