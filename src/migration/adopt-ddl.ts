@@ -6,7 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../engines/engine.js';
 import { loadEngine } from '../engines/registry.js';
 import { RefusedError } from '../model/errors.js';
+import type { DatabaseSchema } from '../model/database-schema.js';
 import type { Plan, ServicePlan } from '../model/plan.js';
+import type { RelationId } from '../model/relation-id.js';
 import { describeShapeChanges, findShapeChanges } from './shape.js';
 import type { StepContext } from './step-context.js';
 
@@ -37,6 +39,14 @@ export async function adoptDdl(context: StepContext, replan: () => Promise<Plan>
   if (next === undefined || next.relations.join() !== service.relations.join()) {
     throw refuse(service.name, 'dbps.yaml gives the service other relations now');
   }
+  const [checked] =
+    service.targetEngine === plan.source.engine ? [] : otherChecks(service.schema, next.schema);
+  if (checked !== undefined) {
+    throw refuse(
+      service.name,
+      `${checked} has a check constraint in the service database that would have to be another`,
+    );
+  }
   const { ddl } = await loadEngine(service.targetEngine);
   await target.ddlRunner.run(ddl.alter(service.schema, next.schema), owner, signal);
   await context.at('adopt-ddl.altered');
@@ -59,6 +69,14 @@ export async function adoptDdl(context: StepContext, replan: () => Promise<Plan>
     data: { plan: plan.hash },
   });
   return { plan, service: next };
+}
+
+/** Relations of both whose checks differ: on another engine, that is where the labels of an ENUM are, and no statement alters them. */
+export function otherChecks(before: DatabaseSchema, after: DatabaseSchema): readonly RelationId[] {
+  const old = new Map(before.relations.map((relation) => [relation.id, relation.checks]));
+  return after.relations
+    .filter(({ id, checks }) => old.has(id) && JSON.stringify(old.get(id)) !== JSON.stringify(checks))
+    .map(({ id }) => id);
 }
 
 /** Changes that were received and kept are written in the old shape: they are applied before it is left. */

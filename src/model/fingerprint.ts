@@ -6,6 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Column, DatabaseSchema, Relation, UserType } from './database-schema.js';
+import { isLongerLabelList } from './label-list.js';
 import { relationId, type RelationId } from './relation-id.js';
 
 /** The relations with all partitions and inheritance children, parents first. */
@@ -140,7 +141,11 @@ function compareColumns(before: Relation, after: Relation): ShapeDifference[] {
       continue;
     }
     const name = `column "${column.name}"`;
-    if (was.type !== column.type) tell('recopy', `${name} was ${was.type}, is ${column.type}`);
+    if (was.type !== column.type)
+      tell(
+        isLongerLabelList(was.type, column.type) ? 'additive' : 'recopy',
+        `${name} was ${was.type}, is ${column.type}`,
+      );
     if ((was.collation ?? '') !== (column.collation ?? ''))
       tell(
         'recheck',

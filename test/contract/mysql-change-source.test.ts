@@ -437,6 +437,29 @@ test.for([
   });
 });
 
+test('labels added at the end of a list stop the stream until the plan has them; rows of before and after are read then', async () => {
+  const source = await openSource("CREATE TABLE t (id int PRIMARY KEY, e enum('a','b'), s set('x'))");
+  await server.query('SET GLOBAL binlog_row_metadata = NO_LOG');
+  const planned = await source.map('t');
+  const capture = await source.prepare([planned]);
+  const stream = await source.stream([planned], capture);
+  await source.sql.query("INSERT INTO t VALUES (1, 'b', 'x')");
+  await source.sql.query("ALTER TABLE t MODIFY e enum('a','b','c'), MODIFY s set('x','y')");
+  await source.sql.query("INSERT INTO t VALUES (2, 'c', 'x,y')");
+  await expect(readAll(source, stream)).rejects.toMatchObject({
+    code: 'DBPS_E354',
+    message: expect.stringMatching(/"e" has changed its type/) as string,
+  });
+  await stream.close();
+  const again = await source.stream([await source.map('t')], capture);
+  expect(
+    changesOf(await readAll(source, again)).map((change) => 'values' in change && change.values),
+  ).toEqual([
+    ['1', 'b', 'x'],
+    ['2', 'c', 'x,y'],
+  ]);
+});
+
 test('rows of before a column was added keep what the other side has; a log of before a change that says nothing is refused', async () => {
   const source = await openSource('CREATE TABLE t (id int PRIMARY KEY, n int, m int)');
   await server.query('SET GLOBAL binlog_row_metadata = NO_LOG');

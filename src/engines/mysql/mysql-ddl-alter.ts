@@ -3,6 +3,7 @@
  * other side. What is not additive has no statement here: such a relation is copied again.
  */
 import type { Column, DatabaseSchema } from '../../model/database-schema.js';
+import { isLongerLabelList } from '../../model/label-list.js';
 import type { Statement } from '../engine.js';
 import { columnClause } from './mysql-column-clause.js';
 import { quoteIdentifier, quoteLiteral, quoteRelation } from './mysql-sql.js';
@@ -36,11 +37,11 @@ export function alterMysqlSchema(from: DatabaseSchema, to: DatabaseSchema): read
       const isAdditive =
         before.isNullable !== column.isNullable ||
         before.default !== column.default ||
-        isLongerList(before.type, column.type);
+        isLongerLabelList(before.type, column.type);
       if (
         !isAdditive ||
         column.generated !== undefined ||
-        (before.type !== column.type && !isLongerList(before.type, column.type))
+        (before.type !== column.type && !isLongerLabelList(before.type, column.type))
       )
         continue;
       statements.push({

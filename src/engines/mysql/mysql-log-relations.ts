@@ -5,6 +5,7 @@
  * so that a schema change stops the stream instead of filling wrong columns.
  */
 import { RefusedError } from '../../model/errors.js';
+import { isLongerLabelList } from '../../model/label-list.js';
 import { parseRelationId, relationId, type RelationId } from '../../model/relation-id.js';
 import type { RelationMap } from '../engine.js';
 import { isReadableCharset, type Charsets } from './mysql-charset.js';
@@ -131,7 +132,7 @@ export function chooseShape(
     if (last.length === 0) throw changedShape(map.source, 'it is not there, or has been renamed');
     throw changedShape(map.source, explainMisfit(table, last, map));
   }
-  const other = fitting.find((columns) => meaning(columns) !== meaning(chosen));
+  const other = fitting.find((columns) => !isReadAs(columns, chosen));
   if (other !== undefined)
     throw changedShape(
       map.source,
@@ -166,6 +167,17 @@ function isKnownType(type: string): boolean {
 /** What decides how a row is read. Lengths do not. */
 function meaning(columns: readonly LogColumn[]): string {
   return JSON.stringify(columns.map(({ name, type, charset }) => [name, signature(type), charset]));
+}
+
+/** Rows of one shape read by another: the same, but for labels added since at the end of a list, which those rows do not hold. */
+function isReadAs(before: readonly LogColumn[], after: readonly LogColumn[]): boolean {
+  return before.every((column, i) => {
+    const now = after[i] as LogColumn;
+    return (
+      meaning([column]) === meaning([now]) ||
+      (column.name === now.name && column.charset === now.charset && isLongerLabelList(column.type, now.type))
+    );
+  });
 }
 
 function signature(type: string): string {
@@ -219,10 +231,11 @@ export function assertPlanned(
     );
     if (inTable === undefined)
       throw changedShape(map.source, `column "${planned.name}" has been dropped or renamed`);
-    // Missing in the log but there now: added since.
-    for (const column of [inTable, inLog])
-      if (column !== undefined && signature(column.type) !== signature(normaliseType(planned.sourceType)))
-        throw changedShape(map.source, `column "${planned.name}" has changed its type`);
+    const type = normaliseType(planned.sourceType);
+    // Missing in the log but there now: added since. So are labels that its list lacks there.
+    const isAs = (column: LogColumn) => signature(column.type) === signature(type);
+    if (!isAs(inTable) || (inLog !== undefined && !isAs(inLog) && !isLongerLabelList(inLog.type, type)))
+      throw changedShape(map.source, `column "${planned.name}" has changed its type`);
   }
 }
 
