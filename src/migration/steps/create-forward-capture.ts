@@ -7,7 +7,7 @@ import type { Step } from '../step-context.js';
 export const createForwardCapture: Step = {
   name: 'create-forward-capture',
   describe: async () => [
-    { where: 'legacy', sql: null, purpose: 'create the publication and then the slot of forward capture' },
+    { where: 'legacy', sql: null, purpose: 'create forward capture' },
     { where: 'target', sql: null, purpose: 'record where forward capture begins' },
   ],
   check: async () => 'todo',

@@ -6,7 +6,7 @@ import { isControlGone } from './install-control.js';
 export const createReverseCapture: Step = {
   name: 'create-reverse-capture',
   describe: async () => [
-    { where: 'target', sql: null, purpose: 'create the publication and then the slot of reverse capture' },
+    { where: 'target', sql: null, purpose: 'create reverse capture' },
     { where: 'legacy', sql: null, purpose: 'record where reverse capture begins' },
   ],
   check: async () => 'todo',

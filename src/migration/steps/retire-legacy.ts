@@ -6,8 +6,8 @@ import type { Step } from '../step-context.js';
 export const retireLegacy: Step = {
   name: 'retire-legacy',
   describe: async (context) => [
-    { where: 'target', sql: null, purpose: 'end reverse capture: publication and slot' },
-    { where: 'legacy', sql: null, purpose: 'end forward capture: publication and slot' },
+    { where: 'target', sql: null, purpose: 'end reverse capture' },
+    { where: 'legacy', sql: null, purpose: 'end forward capture' },
     ...context.service.relations.map((relation) => ({
       where: 'legacy' as const,
       sql: `REVOKE ALL ON ${relation} FROM …; ALTER TABLE ${relation} RENAME TO dbps_retired_…`,
