@@ -122,6 +122,9 @@ test('H16: a counter goes on beyond the other side, in place, and only when it m
 test('relations are closed to everybody, renamed together, and dropped with nothing left; a crash between is found', async () => {
   const retirement = new MysqlRetirement(under.pool);
   await server.query(`GRANT SELECT ON \`${database.name}\`.\`items\` TO '${APPLICATION.user}'@'%'`);
+  await server.query(
+    `CREATE ROLE shop_role; GRANT SELECT, DELETE ON \`${database.name}\`.\`items\` TO shop_role`,
+  );
   await server.query("GRANT SELECT ON mysql.* TO 'dbps_admin'@'%'");
   try {
     await under.fence.detachKeys(OWNER, relations, 'crossing');
@@ -158,7 +161,7 @@ test('relations are closed to everybody, renamed together, and dropped with noth
       'users',
     ]);
   } finally {
-    await server.query("REVOKE SELECT ON mysql.* FROM 'dbps_admin'@'%'");
+    await server.query("DROP ROLE shop_role; REVOKE SELECT ON mysql.* FROM 'dbps_admin'@'%'");
   }
 });
 

@@ -378,6 +378,24 @@ test('who could round a fence is a finding with the statements that help', async
     for (const statement of finding?.remedy.match(/REVOKE [^;]+;/g) ?? ['missing'])
       await server.query(statement);
     expect((await codes()).filter((code) => code.includes(APPLICATION.user))).toEqual([]);
+    // By a role it is the same; whoever has it may be an application.
+    await server.query(`CREATE ROLE shop_role; GRANT DROP, TRIGGER ON \`${database.name}\`.* TO shop_role`);
+    try {
+      const ofRole = async () => (await assess()).filter(({ subject }) => subject.includes('shop_role'));
+      const [byRole] = await ofRole();
+      expect(byRole).toMatchObject({ code: 'SEC303', severity: 'error' });
+      for (const statement of byRole?.remedy.match(/REVOKE [^;]+;/g) ?? ['missing'])
+        await server.query(statement);
+      expect(await ofRole()).toEqual([]);
+      await server.query('GRANT SUPER ON *.* TO shop_role');
+      expect(await ofRole()).toMatchObject([{ code: 'SEC302' }]);
+      const application = await database.connect(database.applicationUrl);
+      await server.query(`GRANT shop_role TO '${APPLICATION.user}'@'%'`);
+      expect(await ofRole()).toMatchObject([{ code: 'SEC303', severity: 'error' }]);
+      await application.end();
+    } finally {
+      await server.query('DROP ROLE shop_role');
+    }
     // Administrators there must be; that one is connected as an application is not all right.
     const ofRoot = async () => (await codes()).filter((code) => code.includes("'root'@"));
     expect(new Set((await ofRoot()).map((code) => code.slice(0, 14)))).toEqual(new Set(['SEC302 warning']));

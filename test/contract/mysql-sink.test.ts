@@ -262,7 +262,9 @@ describe('a row is never written over another that holds one of its unique value
 
   // The other unique keys are made once both sides have converged, under a sink that has applied already and goes on.
   test('nor over one whose unique key was made while the sink stood', async () => {
-    await sql.query(`CREATE TABLE t (id int PRIMARY KEY, u varchar(9), v int); INSERT INTO t VALUES (1, 'a', 0)`);
+    await sql.query(
+      `CREATE TABLE t (id int PRIMARY KEY, u varchar(9), v int); INSERT INTO t VALUES (1, 'a', 0)`,
+    );
     const map = await mapOf('t');
     const sink = await openSink([map]);
     await apply(sink, [insert(map, '2', 'b', '0')], false);

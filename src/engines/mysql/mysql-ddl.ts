@@ -79,16 +79,7 @@ function grantStatements(schema: DatabaseSchema): readonly StagedStatement[] {
             : `${grant.privilege} (${quoteIdentifier(grant.column)})`,
         );
       if (rights.length === 0) continue;
-      const list = byAccount.get(grantee) ?? [
-        statement(
-          'base',
-          `CREATE USER IF NOT EXISTS ${grantee} ACCOUNT LOCK`,
-          `account ${grantee}, which grants name; it cannot log in until you let it`,
-          null,
-          // IF NOT EXISTS asks for CREATE USER even where there is nothing to create.
-          `SELECT 1 FROM information_schema.user_privileges WHERE grantee = ${quoteLiteral(grantee)} LIMIT 1`,
-        ),
-      ];
+      const list = byAccount.get(grantee) ?? granteeStatements(grantee);
       list.push(
         statement(
           'base',
@@ -103,6 +94,30 @@ function grantStatements(schema: DatabaseSchema): readonly StagedStatement[] {
     }
   }
   return [...byAccount.values()].flat();
+}
+
+function granteeStatements(grantee: string): StagedStatement[] {
+  if (grantee === 'PUBLIC') return [];
+  // MariaDB's roles have no host.
+  const isRole = !grantee.includes("'@'");
+  const shown = isRole ? [`${grantee}@''`, `${grantee}@'%'`] : [grantee];
+  return [
+    statement(
+      'base',
+      isRole ? `CREATE ROLE IF NOT EXISTS ${grantee}` : `CREATE USER IF NOT EXISTS ${grantee} ACCOUNT LOCK`,
+      isRole
+        ? `role ${grantee}, which grants name; nobody has it until you give it to the accounts there`
+        : `account ${grantee}, which grants name; it cannot log in until you let it`,
+      null,
+      // IF NOT EXISTS asks for CREATE USER even where there is nothing to create. A role is only seen by what it may do.
+      ['user', 'schema', 'table']
+        .map(
+          (level) =>
+            `SELECT 1 FROM information_schema.${level}_privileges WHERE grantee IN (${shown.map((name) => quoteLiteral(name)).join(', ')})`,
+        )
+        .join(' UNION '),
+    ),
+  ];
 }
 
 /**

@@ -2,7 +2,16 @@
 import type { Finding } from '../../model/finding.js';
 import { parseRelationId, relationId, type RelationId } from '../../model/relation-id.js';
 import type { FenceRequest, RelationAccess } from '../engine.js';
-import { accountOf, coversSchema, readPrivileges, userOf, type Privilege } from './mysql-accounts.js';
+import {
+  accountOf,
+  coversSchema,
+  readPrivileges,
+  readRoleMembers,
+  userOf,
+  usersBehind,
+  type Privilege,
+  type RoleMember,
+} from './mysql-accounts.js';
 import type { MysqlQueryable } from './mysql-connection.js';
 import { assessCascades, readCascades, type Cascade } from './mysql-cascades.js';
 import { isFenceTrigger } from './mysql-fence-body.js';
@@ -18,6 +27,7 @@ export interface FenceRisks {
   readonly privileges: readonly Privilege[];
   /** False: only the privileges of this account could be read. */
   readonly seesOthers: boolean;
+  readonly members: readonly RoleMember[];
   /** Users that are connected to one of the databases. */
   readonly connected: readonly string[];
   /** Triggers of the user's that run as somebody else. */
@@ -49,6 +59,7 @@ export async function readFenceRisks(session: MysqlQueryable, request: FenceRequ
       .map(({ id, engine }) => ({ id, engine })),
     privileges,
     seesOthers: privileges.some(({ account }) => account !== accountOf(self)),
+    members: await readRoleMembers(session),
     connected: sessions.map((row) => row['user'] ?? ''),
     foreignTriggers: triggers
       .filter((trigger) => !isFenceTrigger(trigger.name) && trigger.definer !== self)
@@ -134,7 +145,8 @@ function assessAccounts(risks: FenceRisks): Finding[] {
       const how = [...new Set(found.map(({ privilege }) => BYPASSES[privilege]))].join(', ');
       const isServerWide = found.some(({ level }) => level === 'server');
       // Some account has to be able to do everything; it is an application's only when applications are connected by it.
-      const isApplication = !isServerWide || risks.connected.includes(userOf(account));
+      const users = usersBehind(userOf(account), risks.members);
+      const isApplication = !isServerWide || risks.connected.some((user) => users.has(user));
       const remedies = isServerWide ? separate(account, schemas) : revoke(account, found);
       return isApplication
         ? {
