@@ -81,6 +81,13 @@ test('services × pool against what the server gives: from dbps.yaml, and a flag
   expect(flagged.connections).toMatchObject({ most: 300, pool: 2, wanted: services * 2, fits: true });
   expect(flagged.codes).not.toContain('BND116');
 
+  fs.writeFileSync(path.join(cwd, 'dbps.yaml'), config.replace('pool: 60', 'pool: 60, maxConnections: 90'));
+  const configured = await budget();
+  expect(configured.connections).toMatchObject({ most: 90, pool: 60, fits: false });
+  expect(configured.codes).toContain('BND116');
+  const overruled = await budget('--max-connections', '5000');
+  expect(overruled.connections).toMatchObject({ most: 5000, fits: true });
+
   fs.writeFileSync(path.join(cwd, 'dbps.yaml'), config.replace('pool: 60', 'pool: 0'));
   const { code, stderr } = await analyze();
   expect(code).toBe(2);

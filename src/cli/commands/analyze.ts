@@ -239,8 +239,9 @@ async function readAnalysis(context: Context, flags: AnalyzeFlags, config: Confi
   const result = await analyze({
     source,
     ...(observed !== null && { observed: observed.seen }),
-    // The services' pools are the same whatever their relations are read from.
+    // The services' pools, and what the server gives, are the same whatever their relations are read from.
     ...(config?.analysis.pool != null && { poolSize: config.analysis.pool }),
+    ...(config?.analysis.maxConnections != null && { maxConnections: config.analysis.maxConnections }),
     ...(isConfigured && (await configuredOptions(config))),
     ...(exclude !== null && { exclude }),
     ...(flags.granularity !== undefined && { granularity: fraction('--granularity', flags.granularity) }),
