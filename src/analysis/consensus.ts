@@ -21,7 +21,7 @@ export const CONSENSUS = {
   /** Distinct patterns of the runs that are compared pair by pair; more patterns than this, fewer runs. */
   mostPatterns: 2500,
   /** Pairs looked at over all runs: a bound on time for schemas of thousands of relations. */
-  budget: 1_000_000,
+  budget: 600_000,
   fewestRuns: 3,
 } as const;
 

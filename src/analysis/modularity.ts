@@ -10,6 +10,8 @@ export interface WeightedGraph {
   readonly offsets: Int32Array;
   readonly targets: Int32Array;
   readonly weights: Float64Array;
+  /** Where the same pair stands in the row of its other end. */
+  readonly twins: Int32Array;
   readonly pairs: number;
   /**
    * A number of each node's own, from its name: chance depends on names, not on places, so that one relation or reference more
@@ -67,17 +69,21 @@ export function weightedGraph(
   const at = offsets.slice();
   const targets = new Int32Array(pairs.length * 2);
   const weights = new Float64Array(pairs.length * 2);
-  const put = (node: number, other: number, weight: number): void => {
+  const twins = new Int32Array(pairs.length * 2);
+  const put = (node: number, other: number, weight: number): number => {
     const place = at[node]!;
     at[node] = place + 1;
     targets[place] = other;
     weights[place] = weight;
+    return place;
   };
   for (const { from, to, weight } of pairs) {
-    put(from, to, weight);
-    put(to, from, weight);
+    const place = put(from, to, weight);
+    const twin = put(to, from, weight);
+    twins[place] = twin;
+    twins[twin] = place;
   }
-  return { size, offsets, targets, weights, pairs: pairs.length, identity };
+  return { size, offsets, targets, weights, twins, pairs: pairs.length, identity };
 }
 
 /** FNV-1a: the identity of a name. */
@@ -100,7 +106,12 @@ export function shake(graph: WeightedGraph, deviation: number, seed: number): We
   const weights = new Float64Array(graph.weights.length);
   for (let node = 0; node < graph.size; node += 1)
     for (let at = graph.offsets[node]!; at < graph.offsets[node + 1]!; at += 1) {
-      const [x, y] = [graph.identity[node]!, graph.identity[graph.targets[at]!]!];
+      if (graph.targets[at]! < node) {
+        weights[at] = weights[graph.twins[at]!]!;
+        continue;
+      }
+      const x = graph.identity[node]!;
+      const y = graph.identity[graph.targets[at]!]!;
       const pair = mix(Math.min(x, y), Math.max(x, y), seed);
       const u = (pair + 1) / 4294967297;
       const v = mix(pair, seed, 1) / 4294967296;
@@ -110,7 +121,7 @@ export function shake(graph: WeightedGraph, deviation: number, seed: number): We
   return { ...graph, weights };
 }
 
-interface Level extends Omit<WeightedGraph, 'pairs'> {
+interface Level extends Omit<WeightedGraph, 'pairs' | 'twins'> {
   /** Weight inside of a folded node, counted from both ends. */
   readonly loops: Float64Array;
 }
@@ -182,9 +193,13 @@ function moveNodes(level: Level, options: ModularityOptions): { moved: boolean; 
   return { moved, community };
 }
 
+/** More nodes than any schema has. */
+const PLACES = 2 ** 20;
+
 function ordered(identity: Uint32Array, seed: number): Int32Array {
-  const rank = identity.map((own) => mix(own, seed, 2));
-  return Int32Array.from(rank.keys()).sort((a, b) => rank[a]! - rank[b]! || a - b);
+  // Rank and place in one number (32 + 20 bits), which sorts without a comparison in JavaScript.
+  const ranked = Float64Array.from(identity, (own, at) => mix(own, seed, 2) * PLACES + at).sort();
+  return Int32Array.from(ranked, (both) => both % PLACES);
 }
 
 function fold(level: Level, community: Int32Array): { folded: Level; index: Int32Array } {

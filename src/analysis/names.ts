@@ -49,7 +49,11 @@ export function splitName(name: string): readonly string[] {
   return words;
 }
 
+/** Most names of a database: nothing but small letters, without digits, between single underscores. */
+const PLAIN = /^[a-z]+(?:_[a-z]+)*$/;
+
 function cutAtMarks(name: string): string[] {
+  if (PLAIN.test(name)) return name.split('_');
   return name
     .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')
     .replaceAll(/([A-Z]+)([A-Z][a-z])/g, '$1_$2')

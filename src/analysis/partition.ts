@@ -117,42 +117,53 @@ function agreement(
   runs: readonly (readonly number[])[],
   pinned: ReadonlySet<number>,
 ): Pick<Grouping, 'confidence' | 'runnerUp'> {
-  const together = groupOf.map(() => new Map<number, number>());
-  for (const labels of runs) {
-    // Members of each group by the run's label: relations under one label share them.
+  // Members of each group by a run's label: relations under one label share them.
+  const tallies = runs.map((labels) => {
     const byLabel = new Map<number, Map<number, number>>();
     groupOf.forEach((group, at) => {
       if (group === -1) return;
       const label = labels[at] as number;
-      const counts = byLabel.get(label) ?? new Map<number, number>();
+      let counts = byLabel.get(label);
+      if (counts === undefined) byLabel.set(label, (counts = new Map<number, number>()));
       counts.set(group, (counts.get(group) ?? 0) + 1);
-      byLabel.set(label, counts);
     });
-    groupOf.forEach((group, at) => {
-      if (group === -1) return;
-      for (const [other, number] of byLabel.get(labels[at] as number) ?? []) {
-        const size = (groups[other] as readonly number[]).length;
-        const share = other === group ? (size === 1 ? 1 : (number - 1) / (size - 1)) : number / size;
-        const sums = together[at] as Map<number, number>;
-        sums.set(other, (sums.get(other) ?? 0) + share / runs.length);
-      }
-    });
-  }
-  return {
-    confidence: groupOf.map((group, at) =>
-      group === -1 ? 0 : pinned.has(at) ? 1 : (together[at]?.get(group) ?? 0),
-    ),
-    runnerUp: groupOf.map((group, at) => {
-      let best = { group: -1, share: 0 };
-      for (const [other, share] of together[at] ?? [])
-        if (
-          other !== group &&
-          (share > best.share || (share === best.share && share > 0 && other < best.group))
-        )
-          best = { group: other, share };
-      return best.group === -1 ? null : best;
-    }),
-  };
+    return new Map(
+      [...byLabel].map(([label, counts]) => [
+        label,
+        { groups: [...counts.keys()], counts: [...counts.values()] },
+      ]),
+    );
+  });
+  const confidence: number[] = [];
+  const runnerUp: Grouping['runnerUp'][number][] = [];
+  const sums = new Float64Array(groups.length);
+  groupOf.forEach((group, at) => {
+    const seen: number[] = [];
+    if (group !== -1)
+      runs.forEach((labels, run) => {
+        const tally = tallies[run]?.get(labels[at] as number);
+        tally?.groups.forEach((other, place) => {
+          const size = (groups[other] as readonly number[]).length;
+          const number = tally.counts[place] as number;
+          const share = other === group ? (size === 1 ? 1 : (number - 1) / (size - 1)) : number / size;
+          if (sums[other] === 0) seen.push(other);
+          sums[other]! += share / runs.length;
+        });
+      });
+    confidence.push(group === -1 ? 0 : pinned.has(at) ? 1 : sums[group]!);
+    let best: { group: number; share: number } | null = null;
+    for (const other of seen) {
+      const share = sums[other]!;
+      sums[other] = 0;
+      if (
+        other !== group &&
+        (best === null || share > best.share || (share === best.share && other < best.group))
+      )
+        best = { group: other, share };
+    }
+    runnerUp.push(best !== null && best.share > 0 ? best : null);
+  });
+  return { confidence, runnerUp };
 }
 
 /** Groups of nodes with the weights between them, kept up to date while groups merge and split. */

@@ -110,10 +110,11 @@ function readLinks(relation: Relation, names: Names): RelationFacts['links'] {
   if (keys.length < 2) return undefined;
   const keyed = new Set(keys.flatMap((key) => key.columns));
   const primary = primaryKeyOf(relation);
+  const isPair = primary.length >= 2 && primary.every((column) => keyed.has(column));
+  if (!isPair && keys.length !== 2) return undefined;
   const others = relation.columns.filter((column) => !keyed.has(column.name) && !isHousekeeping(column.name));
   const own = others.filter((column) => !(primary.length === 1 && primary[0] === column.name));
-  const isPair = primary.length >= 2 && primary.every((column) => keyed.has(column));
-  if (!(isPair ? own.length <= 1 : own.length === 0 && keys.length === 2)) return undefined;
+  if (!(isPair ? own.length <= 1 : own.length === 0)) return undefined;
   const parents = [
     ...new Set(
       (isPair ? keys.filter((key) => key.columns.some((c) => primary.includes(c))) : keys).map(

@@ -3,7 +3,7 @@ import type { Relation } from '../model/database-schema.js';
 import type { Names } from './names.js';
 import { singular, splitName } from './names.js';
 import { isHousekeeping } from './relation-facts.js';
-import { nameSimilarity, WEIGHTS } from './weights.js';
+import { shareInCommon, weighWords, WEIGHTS } from './weights.js';
 
 export interface Similar {
   readonly a: number;
@@ -20,12 +20,13 @@ const LEAST_ALIKE = 0.1;
 
 export function similarNames(relations: readonly Relation[], names: Names): readonly Similar[] {
   const tokens = relations.map((relation) => names.tokens.get(relation.id) ?? []);
+  const weighed = tokens.map((list) => weighWords(list, names.idf));
   const pairs = new Map<number, number>();
   for (const sharing of postings(tokens, MOST_SHARING).values())
     eachPair(sharing, (a, b) => {
       const key = a * relations.length + b;
       if (pairs.has(key)) return;
-      pairs.set(key, nameSimilarity(tokens[a] ?? [], tokens[b] ?? [], names.idf));
+      pairs.set(key, shareInCommon(weighed[a]!, weighed[b]!));
     });
   const best = new Nearest(relations.length);
   for (const [key, similarity] of pairs) {

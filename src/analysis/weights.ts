@@ -130,20 +130,29 @@ export function nameSimilarity(
   b: readonly string[],
   idf: (token: string) => number,
 ): number {
-  const first = weighWords(a, idf);
-  const second = weighWords(b, idf);
+  return shareInCommon(weighWords(a, idf), weighWords(b, idf));
+}
+
+/** nameSimilarity of words already weighed: for those who compare each name with many. */
+export function shareInCommon(
+  first: ReadonlyMap<string, number>,
+  second: ReadonlyMap<string, number>,
+): number {
   let common = 0;
   let all = 0;
-  for (const word of new Set([...first.keys(), ...second.keys()])) {
-    const x = first.get(word) ?? 0;
+  for (const [word, x] of first) {
     const y = second.get(word) ?? 0;
     common += Math.min(x, y);
     all += Math.max(x, y);
   }
+  for (const [word, y] of second) if (!first.has(word)) all += y;
   return all === 0 ? 0 : common / all;
 }
 
-function weighWords(words: readonly string[], idf: (token: string) => number): Map<string, number> {
+export function weighWords(
+  words: readonly string[],
+  idf: (token: string) => number,
+): ReadonlyMap<string, number> {
   const weights = new Map<string, number>();
   words.forEach((word, at) => {
     const place = at === 0 ? 1 : at === words.length - 1 ? W.lastWord : W.middleWord;
