@@ -42,8 +42,14 @@ export function startMover(
   });
   let said = '';
   child.stdout.on('data', (data: Buffer) => (said += data.toString()));
-  const ended = new Promise<MoverWord | null>((resolve) => {
-    child.on('close', () => resolve(said === '' ? null : (JSON.parse(said) as MoverWord)));
+  const ended = new Promise<MoverWord | null>((resolve, reject) => {
+    child.on('close', () => {
+      try {
+        resolve(said === '' ? null : (JSON.parse(said) as MoverWord));
+      } catch (cause) {
+        reject(new Error(`a mover said what is not one word: ${said}`, { cause }));
+      }
+    });
   });
   return { process: child, ended };
 }

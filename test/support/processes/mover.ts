@@ -64,12 +64,9 @@ try {
     process.stdout.write(`${JSON.stringify({ ok: true })}\n`);
   } else {
     const runner = await ServiceRunner.open(environment, 'orders', { waitMs: 20_000, signal: stop.signal });
-    try {
-      const transitions = await runner.perform(setup.wish);
-      process.stdout.write(`${JSON.stringify({ ok: true, steps: transitions.flatMap((t) => t.steps) })}\n`);
-    } finally {
-      await runner.close();
-    }
+    const transitions = await runner.perform(setup.wish).finally(() => runner.close());
+    // Its last word: until it is closed its streams may still come to an instant at which it dies.
+    process.stdout.write(`${JSON.stringify({ ok: true, steps: transitions.flatMap((t) => t.steps) })}\n`);
   }
 } catch (error) {
   const { code, message } = error as { code?: string; message: string };
