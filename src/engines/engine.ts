@@ -442,6 +442,8 @@ export interface CaptureStatus {
   readonly isLost: boolean;
   /** How what is captured was changed behind dbps's back: from then on changes may be missing for good. Absent: it was not. */
   readonly altered?: string;
+  /** Absent: from the log. */
+  readonly method?: CaptureMethod;
   readonly identity: Readonly<Record<string, string>>;
 }
 

@@ -32,6 +32,19 @@ export async function adoptDdl(context: StepContext, replan: () => Promise<Plan>
   ) {
     throw refuse(service.name, `not additive in legacy: ${describeShapeChanges(changes)}`);
   }
+  const capture = await legacy.changes.status({ service: service.name, direction: 'forward' });
+  if (capture?.method === 'trigger') {
+    const now = (await replan()).services.find(({ name }) => name === service.name);
+    const [changed] = now === undefined ? [] : otherColumns(service.schema, now.schema);
+    // Its triggers do not write it down: what it held until they were made anew would be missing without a word.
+    if (changed !== undefined) {
+      throw refuse(
+        service.name,
+        `${changed} has columns that its triggers do not capture, so that capture and copy have to begin anew`,
+        `dbps migrate abort ${service.name}; then dbps plan, and dbps migrate advance ${service.name}`,
+      );
+    }
+  }
   await drainKept(context, target);
 
   const plan = await replan();
@@ -92,10 +105,21 @@ async function drainKept(context: StepContext, target: Database): Promise<void> 
   }
 }
 
-function refuse(service: string, why: string): RefusedError {
+function otherColumns(before: DatabaseSchema, after: DatabaseSchema): readonly RelationId[] {
+  const old = new Map(before.relations.map((relation) => [relation.id, relation.columns]));
+  return after.relations
+    .filter(({ id, columns }) =>
+      columns.some(
+        ({ name, type }) => !old.get(id)?.some((column) => column.name === name && column.type === type),
+      ),
+    )
+    .map(({ id }) => id);
+}
+
+function refuse(service: string, why: string, hint = `dbps migrate abort ${service}`): RefusedError {
   return new RefusedError({
     code: 'DBPS_E312',
     message: `the change of schema cannot be carried over to ${service}: ${why}`,
-    hint: `dbps migrate abort ${service}`,
+    hint,
   });
 }

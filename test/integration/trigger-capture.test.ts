@@ -55,3 +55,34 @@ test('forward, back, forward again and back to the beginning under writers, with
     await runner.close();
   }
 });
+
+test('a column that is added under capture by triggers: refused before anything is altered, with the whole way', async () => {
+  shop = await createShop();
+  const { legacy, service, plan, store } = shop;
+  const openers = moveEnvironment({
+    legacy: legacy.target,
+    service: service.target,
+    plan,
+    store,
+    capture: 'trigger',
+  });
+  const runner = await shop.runner({ legacy: openers.legacy, target: openers.target });
+  try {
+    await runner.perform({ kind: 'advance', to: 'provisioned', parameters: {} });
+    await runner.perform({ kind: 'advance', to: 'dual-write', parameters: {} });
+    await legacy.query("ALTER TABLE orders ADD COLUMN channel text DEFAULT 'web'");
+    await expect(runner.perform({ kind: 'resume', parameters: { applyDdl: true } })).rejects.toMatchObject({
+      code: 'DBPS_E312',
+      message: expect.stringContaining('triggers do not capture') as string,
+      hint: 'dbps migrate abort orders; then dbps plan, and dbps migrate advance orders',
+    });
+    expect(
+      await service.query("SELECT 1 FROM information_schema.columns WHERE column_name = 'channel'"),
+    ).toEqual([]);
+    await runner.perform({ kind: 'abort' });
+    for (const database of [legacy, service])
+      expect(await database.query("SELECT 1 FROM pg_trigger WHERE tgname LIKE 'dbps%'")).toEqual([]);
+  } finally {
+    await runner.close();
+  }
+});

@@ -74,6 +74,7 @@ export class MysqlTriggerObserver implements CaptureObserver {
     const damage = await this.damage(row);
     return {
       name: `change log dbps.${log}`,
+      method: 'trigger',
       isActive: lock?.['holder'] != null,
       confirmed: row.confirmed,
       retainedBytes: table === undefined ? null : Number(table['data_length']),

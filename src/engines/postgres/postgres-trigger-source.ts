@@ -64,6 +64,7 @@ export class PostgresTriggerObserver implements CaptureObserver {
     );
     return {
       name: `change log dbps.${changeLogName(stream)}`,
+      method: 'trigger',
       isActive: row?.holder != null,
       confirmed: START,
       retainedBytes: Number(row?.bytes ?? 0),
