@@ -1,0 +1,168 @@
+/**
+ * What goes wrong in the world, on the MySQL family: the right exit code, a message that names object and remedy, and the next run goes on
+ * (bad-world.test.ts is the same for PostgreSQL). Beneath: contract/mysql-preflight (log off, row image, keys, privileges),
+ * contract/mysql-copy, -sink and -change-source (late chunks, restored targets, purged logs), contract/mysql-take-over (frozen owner).
+ */
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { startMysqlServer, type MysqlTestDatabase, type MysqlTestServer } from '../support/mariadb.js';
+import { createProjectOn, type Envelope, type Project } from '../support/project.js';
+
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
+
+let server: MysqlTestServer;
+let other: MysqlTestServer;
+let project: Project<MysqlTestDatabase>;
+const service = () => project.targets['orders'] as MysqlTestDatabase;
+beforeAll(async () => {
+  server = await startMysqlServer();
+  other = await startMysqlServer();
+  // Reserved, mixed-case and quoted names, a key of two columns, a reference to itself, zero dates, NULLs, an empty relation.
+  const legacy = await server.createDatabase(`
+    CREATE TABLE users (id bigint PRIMARY KEY);
+    CREATE TABLE \`Order; drop--\` (
+      \`select\` bigint NOT NULL AUTO_INCREMENT PRIMARY KEY, \`from\` varchar(50), \`User Id\` bigint, parent bigint, day date, at timestamp(6) NULL,
+      CONSTRAINT \`by user\` FOREIGN KEY (\`User Id\`) REFERENCES users (id),
+      CONSTRAINT \`its own\` FOREIGN KEY (parent) REFERENCES \`Order; drop--\` (\`select\`)) DEFAULT CHARSET=utf8mb4;
+    CREATE TABLE \`group\` (\`o'clock\` bigint NOT NULL, \`ünïcode\` varchar(20) NOT NULL, v decimal(30,10), PRIMARY KEY (\`o'clock\`, \`ünïcode\`)) DEFAULT CHARSET=utf8mb4;
+    CREATE TABLE empty_one (id int PRIMARY KEY);
+    INSERT INTO users VALUES (1);
+    SET SESSION sql_mode = '', time_zone = '+00:00';
+    INSERT INTO \`Order; drop--\` (\`from\`, \`User Id\`, parent, day, at) VALUES
+      ('😀 "quoted" \\\\ back', 1, NULL, '0000-00-00', '1970-01-01 00:00:01.000001'), (NULL, NULL, 1, '9999-12-31', '2038-01-19 03:14:07.999999'), ('', 1, 2, NULL, NULL);
+    INSERT INTO \`group\` SELECT seq, 'ž', seq / 3 FROM seq_1_to_3000;
+    SET SESSION sql_mode = DEFAULT`);
+  project = createProjectOn(
+    legacy,
+    { users: await other.createDatabase(), orders: await other.createDatabase() },
+    { services: { users: ['users'], orders: ['"Order; drop--"', '"group"', 'empty_one'] } },
+  );
+  expect((await project.json(['plan'])).error).toBeNull();
+});
+afterEach(() => project.endAll());
+afterAll(async () => {
+  await project?.close();
+  await server?.stop();
+  await other?.stop();
+});
+
+const advance = (to: string) => ['migrate', 'advance', 'orders', '--to', to, '--yes'];
+
+function expectError(
+  found: Envelope,
+  code: number,
+  error: string | RegExp,
+  ...says: (string | RegExp)[]
+): void {
+  expect(found.code, JSON.stringify(found.error)).toBe(code);
+  expect(found.error?.code).toMatch(error);
+  for (const text of says) expect(`${found.error?.message} | ${found.error?.hint}`).toMatch(text);
+}
+
+const expectDone = (found: Envelope) => expect([found.error, found.code]).toEqual([null, 0]);
+
+test.each([['plan'], ['status'], advance('provisioned')])(
+  'unreachable host and wrong password: %s',
+  async (...words) => {
+    const secret = 'p%23ss%2Fw%3Frd%40%25';
+    const nowhere = { env: { SHARED_URL: `mysql://dbps_admin:${secret}@127.0.0.1:1/shop` } };
+    expectError(await project.json(words, nowhere), 4, 'DBPS_E401', '127.0.0.1:1');
+    const wrong = { env: { SHARED_URL: project.legacy.url.replace(/:[^:@]*@/, `:${secret}x@`) } };
+    expectError(await project.json(words, wrong), 4, /DBPS_E40\d/, /[Aa]ccess denied|password/);
+  },
+);
+
+test('a service database that is not empty: refused by name, untouched', async () => {
+  await service().query('CREATE TABLE `group` (id int)');
+  await service().query('INSERT INTO `group` VALUES (42)');
+  expectError(await project.json(advance('provisioned')), 3, /DBPS_E3\d\d/, /group/);
+  expect(await service().query('SELECT id FROM `group`')).toEqual([{ id: 42 }]);
+  await service().query('DROP TABLE `group`');
+  expectDone(await project.json(advance('provisioned')));
+});
+
+test('the connections to the service database are cut in the middle of the copy: the next run goes on', async () => {
+  const copying = project.start([...advance('dual-write'), '--json'], {
+    env: { DBPS_CONTROL_POINT: 'copy.chunk-written=wait:1000' },
+  });
+  await expect
+    .poll(
+      async () =>
+        (
+          await service()
+            .query("SELECT 1 FROM dbps.chunk WHERE service = 'orders' AND is_done")
+            .catch(() => [])
+        ).length,
+      { timeout: 120_000, interval: 50 },
+    )
+    .toBeGreaterThan(0);
+  // All but the one that this test asks by.
+  const [own] = await service().query('SELECT CONNECTION_ID() AS id');
+  const sessions = await other.query(
+    "SELECT id FROM information_schema.processlist WHERE user = 'dbps_admin' AND db = ? AND id <> ?",
+    [service().name, own?.['id']],
+  );
+  for (const { id } of sessions) await other.query(`KILL ${String(id)}`).catch(() => undefined);
+  const cut = await copying.ended;
+  expect([0, 4], cut.stdout + cut.stderr).toContain(cut.code);
+  await project.legacy.query("INSERT INTO `group` VALUES (9001, 'while it was cut', 1)");
+  expectDone(await project.json(advance('dual-write')));
+  const verified = await project.json(['verify', 'orders']);
+  expect(verified.error).toBeNull();
+  expect(verified.result).toMatchObject({ isEqual: true });
+});
+
+test('a missing privilege: the statement that grants it', async () => {
+  const other = { env: { SHARED_URL: project.legacy.applicationUrl } };
+  const doctor = await project.json(['doctor', '--source-only'], other);
+  expect([doctor.code, doctor.error], JSON.stringify(doctor.error)).toEqual([1, null]);
+  expect(doctor.findings.map(({ remedy }) => remedy).join('\n')).toMatch(/GRANT .* TO /);
+  const begun = await project.json(advance('provisioned'), other);
+  expect([3, 4]).toContain(begun.code);
+  expect(`${begun.error?.message} ${begun.error?.hint}`).toMatch(/denied|privilege|GRANT|doctor/);
+});
+
+test('run holds the service: another command files with it, a second run takes nothing from it', async () => {
+  const first = project.start(['run']);
+  await first.until('forward stream: replay has converged');
+  const second = project.start(['run', '--format', 'ndjson']);
+  const filed = await project.json([...advance('read-cutover'), '--reads', '10']);
+  expectDone(filed);
+  expect(filed.result).toMatchObject({ by: 'runner', phase: 'read-cutover' });
+  second.child.kill('SIGTERM');
+  expect((await second.ended).code).toBe(5);
+  expect((await project.json(['status', 'orders'])).result).toMatchObject({
+    services: [{ runner: { holder: `run-${first.child.pid}`, isLive: true } }],
+  });
+  first.child.kill('SIGTERM');
+  expect((await first.ended).code).toBe(5);
+});
+
+async function stopsAt(point: string, args: readonly string[]): Promise<void> {
+  const stopped = await project.json(args, { env: { DBPS_CONTROL_POINT: `${point}=stop` } });
+  expect([stopped.code, stopped.ok], `${point}: ${stopped.error?.message}`).toEqual([5, false]);
+  expect(stopped.error?.code, point).toMatch(/^DBPS_E5/);
+  expect(stopped.error?.hint, point).not.toBeNull();
+}
+
+const traffic = async (): Promise<unknown> =>
+  ((await project.json(['status', 'orders'])).result as { services: { traffic: unknown }[] }).services[0]
+    ?.traffic;
+
+test('Ctrl-C while writers are held: before the commit point legacy goes on, after it only forward, and the same on the way back', async () => {
+  for (const point of ['switch-writes.held', 'switch-writes.before-commit']) {
+    await stopsAt(point, advance('write-cutover'));
+    expect(await traffic()).toMatchObject({ owner: 'legacy', legacyFence: 'open' });
+    await project.legacy.query("UPDATE `group` SET v = 42 WHERE `o'clock` = 1");
+  }
+  await stopsAt('switch-writes.committed', advance('write-cutover'));
+  expect(await traffic()).toMatchObject({ owner: 'service', legacyFence: 'closed' });
+  await expect(project.legacy.query("DELETE FROM `group` WHERE `o'clock` = 2")).rejects.toThrow(/orders/);
+  expectDone(await project.json(advance('write-cutover')));
+  await service().query("UPDATE `group` SET v = 43 WHERE `o'clock` = 3");
+  await stopsAt('switch-writes-back.held', ['rollback', 'orders', '--yes']);
+  await service().query("UPDATE `group` SET v = 44 WHERE `o'clock` = 4");
+  await stopsAt('switch-writes-back.committed', ['rollback', 'orders', '--yes']);
+  expectDone(await project.json(['rollback', 'orders', '--yes']));
+  const after = await project.legacy.query("SELECT v FROM `group` WHERE `o'clock` < 5 ORDER BY `o'clock`");
+  expect(after.map(({ v }) => Number(v))).toEqual([42, 0.666666666, 43, 44]);
+});
