@@ -40,7 +40,7 @@ export async function renderAnalysisHtml(
     bundles: analysis.objects
       .map((object) => ({ ...object, relations: object.relations.filter((relation) => home.has(relation)) }))
       .filter((object) => object.relations.length > 1),
-    verdict: `${ADVICE[analysis.verdict.advice]} ${analysis.verdict.reasons.join('; ')}.`,
+    verdict: `${ADVICE[analysis.verdict.advice].replace(/\.$/, ':')} ${analysis.verdict.reasons.join('; ')}.`,
     profiles: Object.fromEntries(
       analysis.services.map((service) => [service.name, serviceProfile(service, analysis.connections)]),
     ),
