@@ -39,6 +39,11 @@ function normalise(text: string, project: Project | undefined): string {
       .replaceAll(/at most \d+ each/g, 'at most <n> each')
       .replaceAll(/\b\d+(?:\.\d+)? (?:B|kB|MB)\b/g, '<size>')
       .replaceAll(/ *<size>/g, '  <size>')
+      // Statistics are counted when the server gets to it, and their width moves the columns beside them.
+      .replaceAll(/ +(?:no rows|[\d.]+k? rows\/\w+)(?= )/g, '  <writes>')
+      .replaceAll(/size +writes/g, 'size  writes')
+      .replaceAll(/lag +runner/g, 'lag  runner')
+      .replaceAll(/- +-$/gm, '-  -')
       .replaceAll(new RegExp(` *(?<![\\w.-])${DURATION}(?![\\w.-])`, 'g'), '  <t>')
       .replaceAll(/<t> +(?=\S)/g, '<t>  ')
   );
