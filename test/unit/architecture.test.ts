@@ -52,7 +52,8 @@ const EXCEPTIONS: Record<string, readonly string[]> = {
 
 const roomOf = (file: string): string => {
   const parts = file.split('/');
-  if (parts[0] === 'engines' && parts.length > 2) return `engines/${parts[1]}`;
+  // The roles are engine.ts, a file each.
+  if (parts[0] === 'engines' && parts[1] !== 'roles' && parts.length > 2) return `engines/${parts[1]}`;
   return parts.length > 1 ? (parts[0] as string) : '';
 };
 
