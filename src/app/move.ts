@@ -75,9 +75,26 @@ export async function planFor(
         hint: 'restore the control schema of the legacy database',
       });
     }
-    return JSON.parse(accepted.text) as Plan;
+    const plan = JSON.parse(accepted.text) as Plan;
+    await requireSameDatabase(config, plan, state);
+    return plan;
   }
   return loadPlan(planFile ?? defaultPlanFile(config));
+}
+
+/**
+ * Where one control schema serves every database of a server, a service of this name may be on its way out of another one.
+ * @throws RefusedError E364: going on would move that one's rows by that one's plan.
+ */
+async function requireSameDatabase(config: Config, accepted: Plan, state: ServiceState): Promise<void> {
+  const source = config.source.target();
+  const { capabilities } = await engineOf(source);
+  if (!capabilities.schemasAreDatabases || accepted.source.schemas.includes(source.database)) return;
+  throw new RefusedError({
+    code: 'DBPS_E364',
+    message: `${state.service} on this server moves out of ${accepted.source.schemas.join(', ')} (${state.phase}), not out of ${source.database}`,
+    hint: `call the service of ${source.database} something else in dbps.yaml; names of services are unique on a server`,
+  });
 }
 
 export function moveEnvironment(

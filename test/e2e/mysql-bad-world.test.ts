@@ -121,6 +121,29 @@ test('a missing privilege: the statement that grants it', async () => {
   expect(`${begun.error?.message} ${begun.error?.hint}`).toMatch(/denied|privilege|GRANT|doctor/);
 });
 
+test('a service of the same name out of another database of the server: refused, whatever it is asked for', async () => {
+  const state = () =>
+    server.query("SELECT phase, target, plan_hash, epoch FROM dbps.service WHERE service = 'orders'");
+  const before = await state();
+  const another = createProjectOn(
+    await server.createDatabase('CREATE TABLE orders (id int PRIMARY KEY)'),
+    { orders: await other.createDatabase() },
+    { services: { orders: ['orders'] } },
+  );
+  try {
+    expectDone(await another.json(['plan']));
+    for (const words of [
+      advance('dual-write'),
+      ['rollback', 'orders', '--yes'],
+      ['migrate', 'abort', 'orders', '--yes'],
+    ])
+      expectError(await another.json(words), 3, 'DBPS_E364', project.legacy.name, another.legacy.name);
+  } finally {
+    await another.close();
+  }
+  expect(await state()).toEqual(before);
+});
+
 test('run holds the service: another command files with it, a second run takes nothing from it', async () => {
   const first = project.start(['run']);
   await first.until('forward stream: replay has converged');

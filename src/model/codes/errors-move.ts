@@ -93,6 +93,13 @@ export const MOVE_ERRORS = {
     example: 'no-copies-left: orders-shared is fed from legacy’s public.countries',
     fix: 'Leave the owner in sync for as long as there are copies; or let the readers ask the owner, take the copies away (dbps migrate abort orders-shared), and go on.',
   },
+  DBPS_E364: {
+    title: 'the name is taken by a service of another database',
+    meaning:
+      'On MySQL and MariaDB the control tables belong to the server, and a service is known there by its name. A service of this name is on its way out of another database of the same server; going on would act on that one.',
+    example: 'orders on this server moves out of shop (sync), not out of shop_eu',
+    fix: 'Give the service another name in dbps.yaml, and dbps plan again. A service that is decommissioned keeps its name until its rows are taken out of dbps.service.',
+  },
   DBPS_E317: {
     title: 'a sequence has no room',
     meaning:
