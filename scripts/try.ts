@@ -48,6 +48,13 @@ async function tryAll(from: string): Promise<boolean> {
   return isGood;
 }
 
+/** A trigger stands on a line of its own: its body has semicolons. */
+const statementsOf = (remedy: string): readonly string[] =>
+  remedy
+    .split('\n')
+    .flatMap((line) => (line.startsWith('CREATE TRIGGER') ? [line] : line.split(/;\s*/)))
+    .filter((text) => text.trim() !== '');
+
 class Trial {
   readonly #directory = fs.mkdtempSync(path.join(os.tmpdir(), 'dbps-try-'));
   readonly #dbps: Dbps;
@@ -200,8 +207,7 @@ class Trial {
     );
     await as(this.#shared(), async (client) => {
       for (const remedy of remedies)
-        for (const statement of remedy.split(/;\s*/).filter((text) => text !== ''))
-          await client.query(statement);
+        for (const statement of statementsOf(remedy)) await client.query(statement);
     });
     if (remedies.size > 0)
       this.say(`${remedies.size} keys with unseen actions replaced, as dbps doctor says`);
