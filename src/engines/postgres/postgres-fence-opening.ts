@@ -3,6 +3,7 @@
  * keys and triggers need SHARE ROW EXCLUSIVE, which here meets readers (whom it lets pass) and autovacuum (which it evicts), as writers
  * are still refused and the applier is at rest.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { RefusedError } from '../../model/errors.js';
 import type { RelationId } from '../../model/relation-id.js';
 import type { DetachedKey, OpenFenceOptions, Ownership } from '../engine.js';
@@ -21,7 +22,26 @@ import { readFence } from './postgres-fence-observe.js';
 import { readSequences, restoreBounds } from './postgres-fence-sequences.js';
 import type { Queryable } from './postgres-fence-tree.js';
 
+const MOST_ATTEMPTS = 20;
+
 export async function openFence(
+  pool: SessionPool,
+  owner: Ownership,
+  relations: readonly RelationId[],
+  options: OpenFenceOptions,
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await openAtOnce(pool, owner, relations, options);
+    } catch (error) {
+      // A reader that begins to write while keys and triggers are made: the server takes all of it back, and writers are waiting for it.
+      if ((error as { code?: string }).code !== '40P01' || attempt >= MOST_ATTEMPTS) throw error;
+      await sleep(20 * attempt);
+    }
+  }
+}
+
+async function openAtOnce(
   pool: SessionPool,
   owner: Ownership,
   relations: readonly RelationId[],
