@@ -1,7 +1,11 @@
 /** Called off: whoever reads is let go at once, and so is the server, also where it waits for a lock and where the session was just being opened. */
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { SessionPool } from '../../src/engines/postgres/postgres-connection.js';
+import {
+  interruptSessions,
+  openSession,
+  SessionPool,
+} from '../../src/engines/postgres/postgres-connection.js';
 import { CopySessions } from '../../src/engines/postgres/postgres-copy-sessions.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 
@@ -76,5 +80,17 @@ test('sessions of a pool that reads: at work, and only just taken', async () => 
   await ended;
   await expect(taken).rejects.toThrow('off');
   await pool.close();
+  await noneLeft();
+});
+
+test('a session of somebody else is left alone, whatever number a pooler has given', async () => {
+  const [{ pid } = { pid: '0' }] = await database.query<{ pid: string }>(
+    'SELECT pg_backend_pid()::text AS pid',
+  );
+  const session = await openSession(database.target, { applicationName: NAME });
+  // What a pooler would have told: the number of a session of the same role that is not dbps's.
+  Object.assign(session, { processID: Number(pid) });
+  await interruptSessions([session], database.target, { applicationName: NAME });
+  expect(await database.query('SELECT pg_backend_pid()::text AS pid')).toEqual([{ pid }]);
   await noneLeft();
 });

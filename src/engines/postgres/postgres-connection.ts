@@ -197,7 +197,12 @@ export async function interruptSessions(
   // Nobody to ask: then the server notices by itself, at the latest when it has something to send.
   if (session === null) return;
   try {
-    await session.query('SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) pid', [ids]);
+    // Behind a pooler the number that a session was told is the pooler's: the same number may be somebody else's on the server.
+    await session.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE pid = ANY ($1::int[]) AND usename = current_user AND application_name = left($2, 63)`,
+      [ids, options.applicationName],
+    );
   } catch {
     // As above.
   } finally {
