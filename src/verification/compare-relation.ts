@@ -86,7 +86,8 @@ export class RelationComparison {
   async recheck(ranges: readonly Chunk[]): Promise<boolean> {
     const before = this.#differing + this.unsettled;
     let candidates: Key[] = [];
-    for (const range of ranges) {
+    // As the key goes, not as hashing happened to end: two runs over the same rows show the same ones, in the same order.
+    for (const range of [...ranges].sort((a, b) => a.index - b.index)) {
       if (this.#isEnough()) return false;
       if (await this.#isEqual(range)) {
         this.rechecked++;
