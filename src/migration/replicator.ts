@@ -25,7 +25,7 @@ import { Convergence } from './convergence.js';
 import { stopIfAborted } from './interruption.js';
 import type { MoveContext } from './move-context.js';
 import { reverseMaps } from './reverse-maps.js';
-import { requireFollowing } from './shared-copies.js';
+import { requireFollowing } from './reader-copies.js';
 import type { ReplicationMode, ReplicationStatus, ReplicatorHandle, RogueChange } from './step-context.js';
 import { openSink } from './translating-sink.js';
 

@@ -1,5 +1,5 @@
 import type { Guard } from '../step-context.js';
-import { copiesOnTheWay } from '../shared-copies.js';
+import { copiesOnTheWay } from '../reader-copies.js';
 
 /** Copies are fed from legacy: its relations go only when nobody reads copies of them any more. */
 export const noCopiesLeft: Guard = {

@@ -1,6 +1,6 @@
 import { beginCapture, ends, endCapture } from '../capture.js';
 import { readShape } from '../shape.js';
-import { requireFollowing, requireOwnersStay } from '../shared-copies.js';
+import { requireFollowing, requireOwnersStay } from '../reader-copies.js';
 import type { Step } from '../step-context.js';
 
 /** Capture first, then the copy: what a chunk may miss, the log delivers. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { RefusedError } from '../../model/errors.js';
 import { openChangedKeys } from '../changed-keys.js';
 import { fenceOptions } from '../fence-options.js';
-import { copiesOnTheWay } from '../shared-copies.js';
+import { copiesOnTheWay } from '../reader-copies.js';
 import { backSides } from '../sides.js';
 import type { Step, StepContext } from '../step-context.js';
 
