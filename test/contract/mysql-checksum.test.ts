@@ -351,6 +351,13 @@ describe('ranges', () => {
     expect(both.some(([a, b]) => a?.hash !== b?.hash)).toBe(true);
   });
 
+  test('the last range is as large as what is left, not as large as it might be', async () => {
+    const [map] = await bothSides('k varchar(9) PRIMARY KEY', undefined, ['k']);
+    const ranges = await source.ranges(map, 50_000, await methodOf(map), 'source');
+    expect(ranges).toHaveLength(1);
+    expect(ranges[0]?.estimatedRows).toBeLessThan(10_000);
+  });
+
   test('rows, their hashes, and SQL that repairs them', async () => {
     const [map, table] = await bothSides(
       '`Id` int, k varchar(9), v text, n decimal(9,2), b blob, t timestamp(2) NULL, PRIMARY KEY (`Id`, k), UNIQUE (n)',

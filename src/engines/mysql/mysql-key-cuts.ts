@@ -6,7 +6,7 @@ import type { BulkSession } from './mysql-bulk-sessions.js';
 import { queryable } from './mysql-connection.js';
 import { orderBy, rangeCondition } from './mysql-key-range.js';
 import { quoteIdentifier, quoteRelation } from './mysql-sql.js';
-import { planCuts as estimatedCuts } from './mysql-key-sample.js';
+import { estimate, planCuts as estimatedCuts } from './mysql-key-sample.js';
 import { fromServer, mysqlType, readSql } from './mysql-values.js';
 
 /** Values as the server sent them for readSql, in this engine's canonical text. */
@@ -62,11 +62,12 @@ export async function planCuts(
       bounds.push(last);
     }
   }
+  const rest = (await estimate(queryable(session.connection), from, 'true')) - bounds.length * rowsPerChunk;
   return [null, ...bounds].map((lower, index) => ({
     relation: map.source,
     index,
     from: lower,
     to: bounds[index] ?? null,
-    estimatedRows: rowsPerChunk,
+    estimatedRows: index < bounds.length ? rowsPerChunk : Math.min(rowsPerChunk, Math.max(1, rest)),
   }));
 }

@@ -67,7 +67,8 @@ export async function keyIndexHint(
   return found === undefined ? '' : ` FORCE INDEX (${quoteIdentifier(found.name)})`;
 }
 
-async function estimate(session: MysqlQueryable, from: string, condition: string): Promise<number> {
+/** The server's own estimate of the rows that answer to a condition. */
+export async function estimate(session: MysqlQueryable, from: string, condition: string): Promise<number> {
   // MySQL 9 draws a tree unless it is told otherwise.
   const [row] = await session.query({
     sql: `EXPLAIN FORMAT=TRADITIONAL SELECT 1 FROM ${from} WHERE ${condition}`,
