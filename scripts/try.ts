@@ -100,6 +100,7 @@ class Trial {
     this.#traffic = await GenericTraffic.start(this.#shared('app'), set.services, router, {
       seed: set.name.length,
       moments: set.moments ?? [],
+      derived: Object.keys(set.derived ?? {}),
       isMixed: set.targets !== undefined,
     });
     this.say(`writes go to ${this.#traffic.tables} tables`);
@@ -121,10 +122,35 @@ class Trial {
     await this.#do('verify', '--mode', 'full');
     await this.#decommission(set.decommission);
     await this.#traffic.stop();
-    const wrong = await this.#traffic.compare((service) => this.#service(service));
+    const wrong = [
+      ...(await this.#traffic.compare((service) => this.#service(service))),
+      ...(await this.#compareDerived()),
+    ];
     if (wrong.length > 0) throw new Error(`${wrong.length} differences\n${wrong.slice(0, 10).join('\n')}`);
     await this.#do('verify', '--mode', 'full');
     this.say(`passed: ${this.#traffic.acknowledged} acknowledged writes, none lost, none made twice`);
+  }
+
+  /** What triggers wrote, in whichever database they were at work. */
+  async #compareDerived(): Promise<string[]> {
+    const wrong: string[] = [];
+    for (const [table, [from, columns]] of Object.entries(this.set.derived ?? {})) {
+      const owner = Object.entries(this.set.services).find(([, tables]) => tables.includes(table))?.[0] ?? '';
+      await as(this.#service(owner), async (client) => {
+        const rows = (name: string) =>
+          `SELECT ${columns.map((column) => quoteOn(client.engine, column)).join(', ')} FROM ${quoteOn(client.engine, name)}`;
+        for (const [one, other] of [
+          [table, from],
+          [from, table],
+        ] as const) {
+          const [row] = await client.query(
+            `SELECT count(*) AS n FROM (${rows(one)} EXCEPT ${rows(other)}) AS d`,
+          );
+          if (row?.['n'] !== '0') wrong.push(`${row?.['n']} rows of ${one} are not in ${other}`);
+        }
+      });
+    }
+    return wrong;
   }
 
   async schemaOnly(): Promise<void> {
@@ -222,20 +248,22 @@ class Trial {
     const advance = ['migrate', 'advance', service, '--to', 'decommissioned'];
     let rehearsal = await this.#dbps.command([...advance, '--dry-run']);
     // What stays in the shared database and uses what leaves: its owner takes it away first, with the statement that the finding gives.
-    const drops = (rehearsal.envelope?.findings ?? []).flatMap(({ code, data }) =>
-      code === 'BND401' && typeof data?.['drop'] === 'string' ? [data['drop']] : [],
+    const drops = new Set(
+      (rehearsal.envelope?.findings ?? []).flatMap(({ code, data }) =>
+        code === 'BND401' && typeof data?.['drop'] === 'string' ? [data['drop']] : [],
+      ),
     );
-    if (drops.length > 0) {
+    if (drops.size > 0) {
       await as(this.#shared(), async (client) => {
         // In the order found; a view on a view goes with the one below it.
-        for (const drop of new Set(drops))
+        for (const drop of drops)
           await client.query(
             drop
               .replace(/^DROP (\S+(?: VIEW)?) /, 'DROP $1 IF EXISTS ')
               .replace(/;$/, client.engine === 'postgres' ? ' CASCADE' : ''),
           );
       });
-      this.say(`dropped, as dbps says: ${[...new Set(drops)].join(' ')}`);
+      this.say(`dropped, as dbps says: ${[...drops].join(' ')}`);
       rehearsal = await this.#dbps.command([...advance, '--dry-run']);
     }
     const token = /--confirm[ =]([^\s"']+)/.exec(rehearsal.stdout)?.[1];

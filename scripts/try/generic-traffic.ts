@@ -30,7 +30,7 @@ export class GenericTraffic {
     legacy: TrafficPlace,
     services: Readonly<Record<string, readonly string[]>>,
     router: Router,
-    { seed, moments, isMixed }: TrafficOptions,
+    { seed, moments, isMixed, derived }: TrafficOptions,
   ): Promise<GenericTraffic> {
     return withShopConnection(legacy.engine, legacy.url, async (client) => {
       const random = mulberry(seed);
@@ -38,7 +38,7 @@ export class GenericTraffic {
       const loadedRows = new Map<string, number>();
       for (const shape of await readShapes(client)) {
         const service = Object.keys(services).find((name) => services[name]?.includes(shape.name));
-        if (service === undefined || shape.key.length === 0) continue;
+        if (service === undefined || shape.key.length === 0 || derived.includes(shape.name)) continue;
         loadedRows.set(shape.name, await count(client, shape));
         const prefix = `t${writers.length}-`;
         const parents = new Map<string, readonly (readonly string[])[]>();
@@ -137,6 +137,8 @@ export interface TrafficPlace {
 export interface TrafficOptions {
   readonly seed: number;
   readonly moments: readonly string[];
+  /** Tables that only triggers write. */
+  readonly derived: readonly string[];
   /** Some service moves to the other engine: a statement is written when its database is known. */
   readonly isMixed: boolean;
 }

@@ -1,5 +1,6 @@
 /** What stays in legacy and would break, or silently go stale, without the relations that leave. Pure, over the introspected schema. */
-import type { DatabaseSchema } from '../model/database-schema.js';
+import type { DroppableObject } from '../engines/engine.js';
+import type { DatabaseSchema, Trigger } from '../model/database-schema.js';
 import { withDescendants } from '../model/fingerprint.js';
 import type { RelationId } from '../model/relation-id.js';
 
@@ -13,14 +14,6 @@ export interface StayingDependant {
   readonly relation: RelationId;
 }
 
-export interface DroppableObject {
-  readonly kind: string;
-  readonly schema: string;
-  readonly name: string;
-  /** Of a routine, `()` included. */
-  readonly signature?: string;
-}
-
 export function findStayingDependants(
   schema: DatabaseSchema,
   relations: readonly RelationId[],
@@ -31,6 +24,15 @@ export function findStayingDependants(
   const found: StayingDependant[] = [];
   const tell = (subject: string, what: string, relation: RelationId, object?: StayingDependant['object']) =>
     found.push({ subject, what, relation, ...(object !== undefined && { object }) });
+  const routines = new Map(schema.routines.map((routine) => [`${routine.schema}.${routine.name}`, routine]));
+  // A trigger that calls a function goes before the function can.
+  const touchedBy = ({ reads, writes, routine = '' }: Trigger) =>
+    new Set([
+      ...reads,
+      ...writes,
+      ...(routines.get(routine)?.reads ?? []),
+      ...(routines.get(routine)?.writes ?? []),
+    ]);
   for (const relation of schema.relations) {
     if (leaving.has(relation.id)) continue;
     const isView = relation.kind === 'view' || relation.kind === 'materialized-view';
@@ -45,7 +47,11 @@ export function findStayingDependants(
     }
     for (const key of relation.foreignKeys) {
       if (leaving.has(key.parent) && !key.isInherited)
-        tell(`${relation.id} ${key.name}`, `foreign key ${key.name} of ${relation.id}`, key.parent);
+        tell(`${relation.id} ${key.name}`, `foreign key ${key.name} of ${relation.id}`, key.parent, {
+          kind: 'foreign key',
+          name: key.name,
+          on: relation.id,
+        });
     }
     for (const column of relation.columns) {
       if (column.sequence !== undefined && leavingSequences.has(column.sequence))
@@ -58,14 +64,22 @@ export function findStayingDependants(
       if (column.rowTypeOf !== undefined && leaving.has(column.rowTypeOf) && !isView)
         tell(`${relation.id}.${column.name}`, `column ${relation.id}.${column.name}`, column.rowTypeOf);
     }
-    for (const trigger of relation.triggers)
-      for (const touched of new Set([...trigger.reads, ...trigger.writes]))
+    for (const trigger of relation.triggers.filter(({ isInherited }) => !isInherited))
+      for (const touched of touchedBy(trigger))
         if (leaving.has(touched))
-          tell(`${relation.id} ${trigger.name}`, `trigger ${trigger.name} of ${relation.id}`, touched);
+          tell(`${relation.id} ${trigger.name}`, `trigger ${trigger.name} of ${relation.id}`, touched, {
+            kind: 'trigger',
+            name: trigger.name,
+            on: relation.id,
+          });
     for (const rule of relation.rules)
       for (const touched of rule.touches)
         if (leaving.has(touched))
-          tell(`${relation.id} ${rule.name}`, `rule ${rule.name} of ${relation.id}`, touched);
+          tell(`${relation.id} ${rule.name}`, `rule ${rule.name} of ${relation.id}`, touched, {
+            kind: 'rule',
+            name: rule.name,
+            on: relation.id,
+          });
   }
   for (const type of schema.types) {
     if (type.kind !== 'domain' && type.kind !== 'composite') continue;

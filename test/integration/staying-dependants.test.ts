@@ -2,15 +2,20 @@
 import { afterEach, expect, test } from 'vitest';
 import { noStayingDependants } from '../../src/migration/guards/no-staying-dependants.js';
 import { createShop, type Shop } from '../support/move.js';
+import { createMysqlShop } from '../support/mysql-move.js';
+
+type Anywhere = Pick<Shop, 'runner' | 'drop'>;
 
 let shop: Shop | undefined;
+let other: Anywhere | undefined;
 
 afterEach(async () => {
   await shop?.drop();
-  shop = undefined;
+  await other?.drop();
+  shop = other = undefined;
 });
 
-async function ask(from: Shop) {
+async function ask(from: Anywhere) {
   const runner = await from.runner();
   try {
     return await noStayingDependants.evaluate(
@@ -78,4 +83,57 @@ test('H20: a view follows the rename and goes on reading the frozen rows, so it 
   await shop.legacy.query('ALTER TABLE orders RENAME TO dbps_retired_orders');
   const [row] = await shop.legacy.query<{ n: string }>('SELECT count(*) AS n FROM order_list');
   expect(row?.n).toBe('2000');
+});
+
+const dropsOf = (result: Awaited<ReturnType<typeof ask>>): ReadonlySet<string> =>
+  new Set(
+    result.outcome === 'refused'
+      ? result.findings.flatMap(({ data }) =>
+          data !== undefined && 'drop' in data ? [String(data['drop'])] : [],
+        )
+      : [],
+  );
+
+test('a trigger, a rule and a key that stay are named with the statement that takes them away, in an order that works', async () => {
+  shop = await createShop();
+  await shop.legacy.query(`
+CREATE TABLE audit (id integer PRIMARY KEY, order_id bigint);
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE orders SET code = code; RETURN NULL; END $$;
+CREATE TRIGGER "Note it" AFTER INSERT ON audit FOR EACH ROW EXECUTE FUNCTION note();
+CREATE RULE keep AS ON DELETE TO audit DO ALSO DELETE FROM orders WHERE id = OLD.order_id;
+ALTER TABLE audit ADD CONSTRAINT "of" FOREIGN KEY (order_id) REFERENCES orders (id);
+`);
+  const drops = dropsOf(await ask(shop));
+  expect([...drops].sort()).toEqual([
+    'ALTER TABLE "public"."audit" DROP CONSTRAINT "of";',
+    'DROP FUNCTION "public"."note"();',
+    'DROP RULE "keep" ON "public"."audit";',
+    'DROP TRIGGER "Note it" ON "public"."audit";',
+  ]);
+  for (const drop of drops) await shop.legacy.query(drop);
+  expect(await ask(shop)).toMatchObject({ outcome: 'ok' });
+});
+
+test('the trigger that stands for a crossing key on MySQL is named with its DROP, once more when the others are gone', async () => {
+  const mysql = await createMysqlShop();
+  other = mysql;
+  const { legacy } = mysql;
+  for (const statement of [
+    'CREATE TABLE audit (id int PRIMARY KEY, order_id bigint)',
+    'ALTER TABLE audit ADD CONSTRAINT `of` FOREIGN KEY (order_id) REFERENCES orders (id)',
+    'CREATE TRIGGER audit_gone BEFORE DELETE ON audit FOR EACH ROW DELETE FROM orders WHERE id = OLD.order_id',
+    'CREATE VIEW order_list AS SELECT code FROM orders',
+  ])
+    await legacy.query(statement);
+  const first = [...dropsOf(await ask(mysql))];
+  expect(first.sort()).toEqual([
+    `ALTER TABLE \`${legacy.name}\`.\`audit\` DROP FOREIGN KEY \`of\`;`,
+    `DROP TRIGGER \`${legacy.name}\`.\`audit_gone\`;`,
+    `DROP VIEW \`${legacy.name}\`.\`order_list\`;`,
+  ]);
+  await legacy.query(first[2] ?? '');
+  const second = [...dropsOf(await ask(mysql))];
+  expect(second).toHaveLength(2);
+  for (const drop of second) await legacy.query(drop);
+  expect(await ask(mysql)).toMatchObject({ outcome: 'ok' });
 });

@@ -12,7 +12,7 @@ import {
   type Trigger,
 } from '../../model/database-schema.js';
 import type { ServicePlan } from '../../model/plan.js';
-import { relationId } from '../../model/relation-id.js';
+import { parseRelationId, relationId } from '../../model/relation-id.js';
 import type { Ddl, Stage, StagedStatement } from '../engine.js';
 import { columnClause } from './mysql-column-clause.js';
 import { adoptMysqlSchema } from './mysql-adopt.js';
@@ -21,7 +21,15 @@ import { quoteIdentifier, quoteLiteral, quoteRelation } from './mysql-sql.js';
 
 export const mysqlDdl: Ddl = {
   quote: quoteIdentifier,
-  hasOverloads: false,
+  drop: (object) => {
+    const name = quoteIdentifier(object.name);
+    if (object.on === undefined)
+      return `DROP ${object.kind.toUpperCase()} ${quoteIdentifier(object.schema)}.${name};`;
+    // A trigger is named in its table's database.
+    return object.kind === 'foreign key'
+      ? `ALTER TABLE ${quoteRelation(object.on)} DROP FOREIGN KEY ${name};`
+      : `DROP ${object.kind.toUpperCase()} ${quoteIdentifier(parseRelationId(object.on).schema)}.${name};`;
+  },
   createService: (plan: ServicePlan): readonly StagedStatement[] => createMysqlSchema(plan.schema),
   adopt: adoptMysqlSchema,
   alter: alterMysqlSchema,

@@ -91,7 +91,15 @@ export function createSchema(schema: DatabaseSchema): readonly StagedStatement[]
 
 export const postgresDdl: Ddl = {
   quote: quoteIdentifier,
-  hasOverloads: true,
+  drop: (object) => {
+    const name = quoteIdentifier(object.name);
+    // Routines may share a name, and are dropped with the types of their arguments.
+    if (object.on === undefined)
+      return `DROP ${object.kind.toUpperCase()} ${quoteIdentifier(object.schema)}.${name}${object.signature ?? ''};`;
+    return object.kind === 'foreign key'
+      ? `ALTER TABLE ${quoteRelation(object.on)} DROP CONSTRAINT ${name};`
+      : `DROP ${object.kind.toUpperCase()} ${name} ON ${quoteRelation(object.on)};`;
+  },
   createService: (plan: ServicePlan): readonly StagedStatement[] => createSchema(plan.schema),
   adopt: adoptPostgresSchema,
   alter: (from: DatabaseSchema, to: DatabaseSchema): readonly Statement[] => alterSchema(from, to),

@@ -16,11 +16,28 @@ export interface Statement {
   readonly unless?: string;
 }
 
+/** What DROP takes. A part of a relation is dropped from it. */
+export type DroppableObject =
+  | {
+      /** `view`, `materialized view`, `domain`, `type`, or the kind of a routine. */
+      readonly kind: string;
+      readonly schema: string;
+      readonly name: string;
+      /** Of a routine, `()` included. */
+      readonly signature?: string;
+      readonly on?: undefined;
+    }
+  | {
+      readonly kind: 'trigger' | 'rule' | 'foreign key';
+      readonly name: string;
+      readonly on: RelationId;
+    };
+
 /** Plans statements; runs nothing. Pure. */
 export interface Ddl {
   quote(identifier: string): string;
-  /** Routines may share a name, and are dropped with the types of their arguments. */
-  readonly hasOverloads: boolean;
+  /** The statement that takes one object away, as a person would run it. */
+  drop(object: DroppableObject): string;
   /**
    * The whole schema of a service on an empty database: schemas, extensions, types, sequences, tables with
    * columns, keys, checks, indexes, foreign keys inside the service, views, routines, triggers, policies,

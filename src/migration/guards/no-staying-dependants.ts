@@ -1,5 +1,5 @@
 import { loadEngine } from '../../engines/registry.js';
-import { findStayingDependants, type DroppableObject } from '../staying-dependants.js';
+import { findStayingDependants } from '../staying-dependants.js';
 import { relationsOn } from '../shape.js';
 import { sequencePairs } from '../../model/sequence-pairs.js';
 import type { Guard } from '../step-context.js';
@@ -18,8 +18,6 @@ export const noStayingDependants: Guard = {
     if (dependants.length === 0)
       return { outcome: 'ok', detail: 'nothing that stays depends on the relations' };
     const { ddl } = await loadEngine(context.legacy.engine);
-    const drop = ({ kind, schema: home, name, signature = '' }: DroppableObject) =>
-      `DROP ${kind.toUpperCase()} ${ddl.quote(home)}.${ddl.quote(name)}${ddl.hasOverloads ? signature : ''};`;
     const findings = dependants.map(({ subject, what, relation, object }) => ({
       code: 'BND401',
       severity: 'error' as const,
@@ -30,8 +28,8 @@ export const noStayingDependants: Guard = {
       remedy:
         object === undefined
           ? `Drop or rewrite ${subject} so that it does without ${relation}.`
-          : `${drop(object)} or rewrite it so that it does without ${relation}.`,
-      ...(object !== undefined && { data: { drop: drop(object) } }),
+          : `${ddl.drop(object)} or rewrite it so that it does without ${relation}.`,
+      ...(object !== undefined && { data: { drop: ddl.drop(object) } }),
     }));
     for (const finding of findings) context.emit({ type: 'finding', finding });
     return {
