@@ -23,13 +23,39 @@ const ROWS_AT_ONCE = 500;
 /** A relation that differs this much need not be counted further. */
 const ENOUGH = 10_000;
 
+/** Ranges that lie end to end and are hashed by one statement. */
+export interface RangeRun {
+  readonly whole: Chunk;
+  readonly parts: readonly Chunk[];
+}
+
+/**
+ * A statement costs a millisecond whatever it reads, a range that differs its rows one by one: so ranges are hashed by the run and looked at
+ * one by one.
+ */
+export function joinRanges(ranges: readonly Chunk[], mostRows: number): readonly RangeRun[] {
+  const runs: { whole: Chunk; parts: Chunk[] }[] = [];
+  for (const range of ranges) {
+    const last = runs.at(-1);
+    const rows = (last?.whole.estimatedRows ?? 0) + range.estimatedRows;
+    const isNext =
+      last?.whole.to != null && range.from != null && keyName(last.whole.to) === keyName(range.from);
+    if (last === undefined || !isNext || rows > mostRows) runs.push({ whole: range, parts: [range] });
+    else {
+      last.whole = { ...last.whole, to: range.to, estimatedRows: rows };
+      last.parts.push(range);
+    }
+  }
+  return runs;
+}
+
 export class RelationComparison {
   rows = 0;
   chunks = 0;
   rechecked = 0;
   unsettled = 0;
   readonly notes: string[] = [];
-  /** Ranges that differed at first sight. */
+  /** Ranges that differed at first sight, or stood in a run that did. */
   readonly suspects: Chunk[] = [];
   #differing = 0;
   readonly #shown: Key[] = [];
@@ -71,11 +97,11 @@ export class RelationComparison {
   }
 
   /** @returns rows compared. */
-  judgeRange(range: Chunk, source: RangeHash, target: RangeHash): number {
+  judgeRange(run: RangeRun, source: RangeHash, target: RangeHash): number {
     const rows = this.input.owner === 'source' ? source.rows : target.rows;
     this.chunks++;
     this.rows += rows;
-    if (source.rows !== target.rows || source.hash !== target.hash) this.suspects.push(range);
+    if (source.rows !== target.rows || source.hash !== target.hash) this.suspects.push(...run.parts);
     return rows;
   }
 

@@ -27,7 +27,10 @@ export interface VerifyInput {
   readonly sequences?: readonly { readonly source: RelationId; readonly target: RelationId }[];
   /** The service database's planned shape, and the schemas to read for comparing. */
   readonly expected?: DatabaseSchema;
+  /** Rows of a range that is looked at row by row when it differs. */
   readonly chunkRows: number;
+  /** Rows that one statement hashes: ranges side by side are hashed together up to so many. Default 250,000. */
+  readonly hashedRows?: number;
   readonly jobs: number;
   /** How often a row is looked at before it is called different or unsettled. Default 4. */
   readonly rounds?: number;

@@ -5,7 +5,7 @@
  */
 import type { Chunk, Key, RangeHash, Side } from '../engines/engine.js';
 import type { VerifiedRelation, VerifyResult } from '../model/verification.js';
-import { KEYS_AT_ONCE, RelationComparison } from './compare-relation.js';
+import { joinRanges, KEYS_AT_ONCE, RelationComparison, type RangeRun } from './compare-relation.js';
 import { compareShape } from './compare-shape.js';
 import { countRelation } from './count-relation.js';
 import { findOrphans } from './find-orphans.js';
@@ -97,7 +97,7 @@ async function compareAll(
         subject: comparison.map.source,
         reason: `a sample: ${chosen.length} of its ${ranges.length} ranges, chosen at random`,
       });
-    for (const range of chosen) work.push({ comparison, range });
+    work.push(...runsOf(comparison, chosen));
   });
   await compareRanges(input, work);
 
@@ -150,21 +150,28 @@ async function compareKeys(
   return results;
 }
 
+/** About an eighth of a second: beyond, a run saves nothing more and progress comes in lumps. */
+const HASHED_ROWS = 250_000;
+
 interface RangeWork {
   readonly comparison: RelationComparison;
-  readonly range: Chunk;
+  readonly run: RangeRun;
+}
+
+function runsOf(comparison: RelationComparison, ranges: readonly Chunk[]): readonly RangeWork[] {
+  return joinRanges(ranges, comparison.input.hashedRows ?? HASHED_ROWS).map((run) => ({ comparison, run }));
 }
 
 /** Each side goes through the ranges at its own speed: neither waits for the other but at the end. */
 async function compareRanges(input: VerifyInput, work: readonly RangeWork[]): Promise<void> {
-  const total = work.reduce((sum, { range }) => sum + range.estimatedRows, 0);
+  const total = work.reduce((sum, { run }) => sum + run.whole.estimatedRows, 0);
   const startedAt = input.now();
   let rows = 0;
   const first = new Map<RangeWork, RangeHash>();
   const half = (side: Side) =>
     forEachParallel(work, input.jobs, input.signal, async (item) => {
-      const { comparison, range } = item;
-      const own = await comparison.hashRange(range, side);
+      const { comparison, run } = item;
+      const own = await comparison.hashRange(run.whole, side);
       const other = first.get(item);
       if (other === undefined) {
         first.set(item, own);
@@ -172,9 +179,7 @@ async function compareRanges(input: VerifyInput, work: readonly RangeWork[]): Pr
       }
       first.delete(item);
       rows +=
-        side === 'source'
-          ? comparison.judgeRange(range, own, other)
-          : comparison.judgeRange(range, other, own);
+        side === 'source' ? comparison.judgeRange(run, own, other) : comparison.judgeRange(run, other, own);
       const perSecond = Math.round((rows * 1000) / Math.max(1, input.now() - startedAt));
       input.emit({
         type: 'progress',
@@ -244,10 +249,7 @@ async function verifyChanged(comparison: RelationComparison, changed: ChangedKey
 
 /** A truncate names no key: an empty one stands in the set for the relation as a whole. */
 async function isWholeEqual(comparison: RelationComparison): Promise<boolean> {
-  await compareRanges(
-    comparison.input,
-    (await comparison.ranges()).map((range) => ({ comparison, range })),
-  );
+  await compareRanges(comparison.input, runsOf(comparison, await comparison.ranges()));
   if (comparison.suspects.length === 0) return true;
   await comparison.input.barrier();
   return comparison.recheck(comparison.suspects.splice(0));

@@ -150,6 +150,7 @@ describe.each([
     sequences: [{ source: sequenceOf(source), target: sequenceOf(target) }],
     expected,
     chunkRows: 100,
+    hashedRows: 100,
     jobs: 2,
     emit: () => undefined,
     signal: new AbortController().signal,

@@ -59,6 +59,7 @@ const input = (overrides: Partial<VerifyInput> = {}): VerifyInput => ({
   mode: 'full',
   barrier: async () => undefined,
   chunkRows: 300,
+  hashedRows: 1_000,
   jobs: 2,
   emit: () => undefined,
   signal: new AbortController().signal,
