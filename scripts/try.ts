@@ -25,25 +25,24 @@ process.once('SIGTERM', () => stop.abort());
 
 async function tryAll(from: string): Promise<boolean> {
   const sets = [...DATA_SETS, SCHEMA_ONLY].filter(({ name }) => only.length === 0 || only.includes(name));
-  const engines = new Set(sets.flatMap((set) => [engineOf(set), ...Object.values(set.targets ?? {})]));
-  const servers = await TryServers.start([...engines]);
   let isGood = true;
-  try {
-    for (const set of sets) {
-      const trial = new Trial(set, from, servers);
-      try {
-        if (set === SCHEMA_ONLY) await trial.schemaOnly();
-        else await trial.journey();
-      } catch (error) {
-        isGood = false;
-        trial.say(`FAILED  ${error instanceof Error ? error.message : String(error)}`);
-      } finally {
-        await trial.close();
-      }
-      if (stop.signal.aborted) break;
+  for (const set of sets) {
+    // Servers of its own: what dbps keeps on a server of the MySQL family is keyed by service, and the sets name theirs alike.
+    const servers = await TryServers.start([
+      ...new Set([engineOf(set), ...Object.values(set.targets ?? {})]),
+    ]);
+    const trial = new Trial(set, from, servers);
+    try {
+      if (set === SCHEMA_ONLY) await trial.schemaOnly();
+      else await trial.journey();
+    } catch (error) {
+      isGood = false;
+      trial.say(`FAILED  ${error instanceof Error ? error.message : String(error)}`);
+    } finally {
+      await trial.close();
+      await servers.stop();
     }
-  } finally {
-    await servers.stop();
+    if (stop.signal.aborted) break;
   }
   return isGood;
 }

@@ -55,25 +55,29 @@ export async function doctor(config: Config, options: DoctorOptions = {}): Promi
   }));
   const leftovers: Leftover[] = [];
   const alive = new Set<string>();
+  /** Services that are on their own for good: nothing of theirs is in the shared database. */
+  const gone = new Set<string>();
   let isStateKnown = false;
   /** Service → its relations with rules, which it will have on its own database too. */
   const ruled = new Map<string, readonly RelationId[]>();
   for (const endpoint of endpoints(config, options)) {
     options.signal?.throwIfAborted();
-    const opened = await reach(endpoint, checks, captureOf(config), options.signal);
+    const opened = await reach(endpoint, checks, captureOf(config), gone, options.signal);
     if (opened === null) continue;
     try {
-      if (endpoint.service === null)
-        for (const { name, relations } of chosen(config, options))
-          ruled.set(name, (await opened.preflight.ruled?.(relations.map(({ id }) => id))) ?? []);
-      const own = endpoint.service === null ? [...ruled.values()].flat() : ruled.get(endpoint.service.name);
-      checks.push(...(await preflight(opened, endpoint, config, own ?? [], options)));
       if (endpoint.service === null) {
         const states = await readStates(endpoint.target());
         isStateKnown = true;
-        for (const state of states) if (hasTraces(state)) alive.add(state.service);
+        for (const state of states) {
+          if (hasTraces(state)) alive.add(state.service);
+          else if (state.phase === 'decommissioned') gone.add(state.service);
+        }
         checks.push(...states.flatMap((state) => leaseChecks(state)));
+        for (const { name, relations } of staying(config, options, gone))
+          ruled.set(name, (await opened.preflight.ruled?.(relations.map(({ id }) => id))) ?? []);
       }
+      const own = endpoint.service === null ? [...ruled.values()].flat() : ruled.get(endpoint.service.name);
+      checks.push(...(await preflight(opened, endpoint, config, own ?? [], gone, options)));
       // Without the state store everything would look like a leftover.
       if (isStateKnown) leftovers.push(...(await findLeftovers(opened, endpoint.where, config, alive)));
     } finally {
@@ -95,6 +99,10 @@ export async function doctor(config: Config, options: DoctorOptions = {}): Promi
 function chosen(config: Config, { services = [] }: DoctorOptions): readonly ServiceConfig[] {
   return config.services.filter(({ name }) => services.length === 0 || services.includes(name));
 }
+
+/** Those that have relations in the shared database. */
+const staying = (config: Config, options: DoctorOptions, gone: ReadonlySet<string>) =>
+  chosen(config, options).filter(({ name }) => !gone.has(name));
 
 function endpoints(config: Config, options: DoctorOptions): readonly Endpoint[] {
   const source: Endpoint = { where: 'source', service: null, target: () => config.source.target() };
@@ -122,6 +130,7 @@ async function reach(
   endpoint: Endpoint,
   checks: DoctorCheck[],
   capture: CaptureMethod,
+  gone: ReadonlySet<string>,
   signal: AbortSignal | undefined,
 ): Promise<ReadOnlyDatabase | null> {
   const add = (outcome: DoctorCheck['outcome'], detail: string) =>
@@ -136,7 +145,11 @@ async function reach(
     else if (error instanceof DatabaseError && error.code === 'DBPS_E404' && endpoint.service !== null)
       add('skipped', `${endpoint.target().toString()} does not exist yet; provisioning creates it`);
     else if (error instanceof DatabaseError)
-      add('unknown', `${error.message}${error.hint === undefined ? '' : `; ${error.hint}`}`);
+      // Who has moved for good may close the door.
+      add(
+        gone.has(endpoint.where) ? 'skipped' : 'unknown',
+        `${error.message}${error.hint === undefined ? '' : `; ${error.hint}`}`,
+      );
     else throw error;
     return null;
   }
@@ -147,11 +160,16 @@ async function preflight(
   endpoint: Endpoint,
   config: Config,
   ruled: readonly RelationId[],
+  gone: ReadonlySet<string>,
   options: DoctorOptions,
 ): Promise<readonly DoctorCheck[]> {
   const isSource = endpoint.service === null;
+  if (gone.has(endpoint.where)) {
+    const detail = 'decommissioned: its relations are in its own database alone';
+    return [{ where: endpoint.where, name: 'phase', outcome: 'ok', detail, finding: null }];
+  }
   const relations = isSource
-    ? chosen(config, options).flatMap((service) => service.relations.map(({ id }) => id))
+    ? staying(config, options, gone).flatMap((service) => service.relations.map(({ id }) => id))
     : [];
   const checks = await database.preflight.checks({
     role: isSource ? 'source' : 'target',

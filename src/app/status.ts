@@ -189,8 +189,9 @@ async function observe(
       traffic: {
         // Once everything is the service's own there is no route left to read.
         owner: route?.owner ?? (isGone ? 'service' : 'legacy'),
-        readShare: route?.readShare ?? (isGone ? 100 : 0),
-        readRelations: route?.readRelations ?? [],
+        // The owner's reads stay with it, whatever share the other side was given before.
+        readShare: isForward && !isGone ? (route?.readShare ?? 0) : 100,
+        readRelations: isForward ? (route?.readRelations ?? []) : [],
         legacyFence: fences?.legacy ?? (isGone ? 'absent' : 'unknown'),
         serviceFence: fences?.service ?? (isGone ? 'absent' : 'unknown'),
       },

@@ -220,6 +220,8 @@ export interface Trigger {
   /** Relations that its body touches, as far as they could be read; see Routine.reads. */
   readonly reads: readonly RelationId[];
   readonly writes: readonly RelationId[];
+  /** Routines that a body of its own calls, as `schema.name`. */
+  readonly calls?: readonly string[];
   readonly comment?: string;
 }
 

@@ -2,7 +2,7 @@
  * Where everything that is not a table belongs: views, routines, triggers and rules go where all that they touch goes. What touches
  * two services belongs to none: it is left out of both and told.
  */
-import type { DatabaseSchema, Relation, Routine } from '../model/database-schema.js';
+import type { DatabaseSchema, Relation, Routine, Trigger } from '../model/database-schema.js';
 import { relationId, type RelationId } from '../model/relation-id.js';
 import type { Assignment } from './assignment.js';
 import { qualifiedNames } from '../model/sql-names.js';
@@ -30,30 +30,21 @@ export class ObjectGraph {
 
   /** Services whose rows a relation shows: one for a table, any number for a view. */
   homesOfRelation(id: RelationId): ReadonlySet<Home> {
-    return this.memo(`relation ${id}`, () => {
-      const relation = this.byId.get(id);
-      if (relation === undefined) return [];
-      if (relation.kind !== 'view' && relation.kind !== 'materialized-view')
-        return [this.assignment.serviceOf.get(id) ?? null];
-      return [
-        ...relation.reads.flatMap((read) => [...this.homesOfRelation(read)]),
-        ...relation.calls.flatMap((call) => [...this.homesOfRoutine(call)]),
-      ];
-    });
+    return this.reached({ relation: id });
   }
 
   /** Services that a routine (all overloads of `schema.name`) touches, itself and through what it calls. */
   homesOfRoutine(name: string): ReadonlySet<Home> {
-    return this.memo(`routine ${name}`, () =>
-      (this.routinesByName.get(name) ?? []).flatMap((routine) => [
-        ...[
-          ...routine.reads,
-          ...routine.writes,
-          ...this.relationsIn(`${routine.signature} ${routine.returns ?? ''}`),
-        ].flatMap((id) => [...this.homesOfRelation(id)]),
-        ...this.routinesCalledBy(routine).flatMap((call) => [...this.homesOfRoutine(call)]),
-      ]),
-    );
+    return this.reached({ routine: name });
+  }
+
+  /** A trigger calls a routine, or has a body of its own. */
+  homesOfTrigger({ routine, reads, writes, calls = [] }: Trigger): ReadonlySet<Home> {
+    if (routine !== undefined) return this.homesOfRoutine(routine);
+    return new Set([
+      ...[...reads, ...writes].flatMap((id) => [...this.homesOfRelation(id)]),
+      ...calls.flatMap((call) => [...this.homesOfRoutine(call)]),
+    ]);
   }
 
   /** Relations and routines named in SQL that the server deparsed (every name in full). */
@@ -78,13 +69,46 @@ export class ObjectGraph {
     return [...routine.calls, ...named].filter((name) => name !== self);
   }
 
-  private memo(key: string, compute: () => Iterable<Home>): ReadonlySet<Home> {
-    const known = this.homes.get(key);
+  /** Everything is followed to its tables, each object once: routines may call each other in a circle, and then all touch the same. */
+  private reached(start: Node): ReadonlySet<Home> {
+    const known = this.homes.get(keyOf(start));
     if (known !== undefined) return known;
-    // A cycle (functions that call each other) sees what is known so far: nothing.
-    this.homes.set(key, new Set());
-    const found: ReadonlySet<Home> = new Set(compute());
-    this.homes.set(key, found);
-    return found;
+    const homes = new Set<Home>();
+    const seen = new Set<string>();
+    const ahead = [start];
+    for (let node = ahead.pop(); node !== undefined; node = ahead.pop()) {
+      const key = keyOf(node);
+      if (seen.has(key)) continue;
+      seen.add(key);
+      const done = this.homes.get(key);
+      if (done !== undefined) done.forEach((home) => homes.add(home));
+      else if (node.routine !== undefined) ahead.push(...this.behindRoutine(node.routine));
+      else {
+        const relation = this.byId.get(node.relation);
+        if (relation?.kind === 'view' || relation?.kind === 'materialized-view')
+          ahead.push(...relation.reads.map(toRelation), ...relation.calls.map(toRoutine));
+        else if (relation !== undefined) homes.add(this.assignment.serviceOf.get(node.relation) ?? null);
+      }
+    }
+    this.homes.set(keyOf(start), homes);
+    return homes;
+  }
+
+  private behindRoutine(name: string): readonly Node[] {
+    return (this.routinesByName.get(name) ?? []).flatMap((routine) => [
+      ...[
+        ...routine.reads,
+        ...routine.writes,
+        ...this.relationsIn(`${routine.signature} ${routine.returns ?? ''}`),
+      ].map(toRelation),
+      ...this.routinesCalledBy(routine).map(toRoutine),
+    ]);
   }
 }
+
+type Node = { readonly relation: RelationId; readonly routine?: undefined } | { readonly routine: string };
+
+const keyOf = (node: Node): string =>
+  node.routine === undefined ? `relation ${node.relation}` : `routine ${node.routine}`;
+const toRelation = (relation: RelationId): Node => ({ relation });
+const toRoutine = (routine: string): Node => ({ routine });

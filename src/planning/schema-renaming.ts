@@ -134,6 +134,7 @@ export class SchemaRenaming {
           definition: this.text(trigger.definition),
           reads: ids(trigger.reads),
           writes: ids(trigger.writes),
+          ...(trigger.calls !== undefined && { calls: ids(trigger.calls) }),
         })),
         rules: relation.rules.map((rule) => ({
           ...rule,

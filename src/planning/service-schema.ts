@@ -30,8 +30,7 @@ function textsOf(relation: Relation): string {
 function trimRelation(graph: ObjectGraph, relation: Relation, service: string): Relation {
   const stays = (sql: string): boolean => fits(graph.homesOfText(sql), service);
   const triggerFits = (trigger: Trigger): boolean =>
-    stays(trigger.definition) &&
-    (trigger.routine === undefined || fits(graph.homesOfRoutine(trigger.routine), service));
+    stays(trigger.definition) && fits(graph.homesOfTrigger(trigger), service);
   return {
     ...relation,
     columns: relation.columns.map((column) => {

@@ -9,6 +9,7 @@ import { MysqlPool, queryable } from '../../src/engines/mysql/mysql-connection.j
 import { mysqlDumpReader } from '../../src/engines/mysql/mysql-dump-reader.js';
 import { MysqlIntrospector } from '../../src/engines/mysql/mysql-introspector.js';
 import type { DatabaseSchema } from '../../src/model/database-schema.js';
+import { makePlan } from '../../src/planning/make-plan.js';
 import { debianProgram } from '../support/debian-program.js';
 import { startMysqlServer, type MysqlTestDatabase, type MysqlTestServer } from '../support/mariadb.js';
 
@@ -33,6 +34,10 @@ CREATE VIEW big_orders AS SELECT * FROM customer_orders WHERE total > 100;
 CREATE TRIGGER customers_log AFTER INSERT ON customers FOR EACH ROW INSERT INTO log VALUES (NEW.id, CURDATE(), NEW.email);
 CREATE PROCEDURE clean(IN days INT) DELETE FROM log WHERE at < CURDATE() - INTERVAL days DAY;
 CREATE FUNCTION spent(c BIGINT) RETURNS DECIMAL(10,2) READS SQL DATA RETURN (SELECT SUM(total) FROM orders WHERE customer_id = c);
+CREATE FUNCTION worth(c BIGINT) RETURNS DECIMAL(10,2) READS SQL DATA RETURN Spent (c) * 2;
+CREATE PROCEDURE tidy() BEGIN CALL clean(7); INSERT INTO log (id, at) SELECT 1, CURDATE(); END;
+CREATE VIEW worthy AS SELECT id FROM customers WHERE spent(id) > 10;
+CREATE TRIGGER tags_clean AFTER DELETE ON tags FOR EACH ROW CALL clean(30);
 CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY DO DELETE FROM \`Order Items\` WHERE price = 0;
 `;
 
@@ -179,4 +184,61 @@ test('both give the same boundaries, byte for byte but for sizes and grants', ()
     return JSON.stringify({ services, crossings, references, placements, verdict });
   };
   expect(bare(dump)).toBe(bare(live));
+});
+
+test('who calls which routine is seen in both, whatever case a name is written in', () => {
+  for (const schema of [live, dump]) {
+    const id = (name: string) => `${schema.schemas[0]}.${name}`;
+    const calls = Object.fromEntries(schema.routines.map((routine) => [routine.name, routine.calls]));
+    expect(calls).toMatchObject({
+      worth: [id('spent')],
+      tidy: [id('clean')],
+      clean: [],
+      spent: [],
+      nightly: [],
+    });
+    expect(schema.relations.find(({ name }) => name === 'worthy')?.calls).toEqual([id('spent')]);
+    const triggers = schema.relations.flatMap(({ triggers: all }) => all);
+    expect(triggers.find(({ name }) => name === 'tags_clean')?.calls).toEqual([id('clean')]);
+  }
+});
+
+test('a routine, a trigger or a view that reaches another service through what it calls crosses', () => {
+  for (const schema of [live, dump]) {
+    const own = schema.schemas[0] ?? '';
+    const services = {
+      people: ['countries', 'customers', 'tags', 'old'],
+      sales: ['orders', 'Order Items', 'order_tags', 'log'],
+    };
+    const plan = makePlan(
+      schema,
+      {
+        defaultSchema: own,
+        exclude: [],
+        shared: [],
+        references: [],
+        services: Object.entries(services).map(([name, relations]) => ({
+          name,
+          targetEngine: 'mysql',
+          targetSchema: name,
+          relations: relations.map((relation) => ({ id: `${own}.${relation}` })),
+        })),
+      },
+      '2026-01-01T00:00:00.000Z',
+    );
+    const found = plan.findings.map(({ code, subject }) => `${code} ${subject}`);
+    expect(found).toContain(`BND403 ${own}.worthy`);
+    expect(found).toContain(`TRG401 tags_clean on ${own}.tags`);
+    const sales = plan.services.find(({ name }) => name === 'sales');
+    expect(sales?.schema.routines.map(({ name }) => name).sort()).toEqual([
+      'clean',
+      'nightly',
+      'spent',
+      'tidy',
+      'worth',
+    ]);
+    const people = plan.services.find(({ name }) => name === 'people');
+    expect(people?.schema.routines).toEqual([]);
+    expect(people?.schema.relations.flatMap(({ triggers }) => triggers)).toEqual([]);
+  }
 });

@@ -125,7 +125,9 @@ describe.each(PAIRS)('$name', { timeout: 300_000 }, ({ capture, legacy: openLega
     await advance('read-cutover', '--reads', '10');
     await advance('write-cutover');
     expect(await ok('status', 'orders')).toMatchObject({
-      services: [{ phase: 'write-cutover', traffic: { owner: 'service', legacyFence: 'closed' } }],
+      services: [
+        { phase: 'write-cutover', traffic: { owner: 'service', readShare: 100, legacyFence: 'closed' } },
+      ],
     });
     await expect(legacy.query("INSERT INTO orders (user_id, code) VALUES (1, 'stray')")).rejects.toThrow();
   });
@@ -159,5 +161,9 @@ describe.each(PAIRS)('$name', { timeout: 300_000 }, ({ capture, legacy: openLega
     await running;
     await expect(legacy.query('SELECT count(*) FROM orders')).rejects.toThrow();
     expect(await service.query("INSERT INTO orders (user_id, code) VALUES (1, 'after')")).toBeDefined();
+    // What is gone for good is not looked for.
+    const doctor = await project.json(['doctor']);
+    expect([doctor.error, doctor.result]).toMatchObject([null, { unknown: 0 }]);
+    expect(doctor.findings.filter(({ severity }) => severity === 'error')).toEqual([]);
   });
 });

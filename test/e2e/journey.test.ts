@@ -104,7 +104,7 @@ test('status tells phase, traffic and fences; text and fields too', async () => 
     services: [{ service: 'orders', phase: 'sync', traffic: { owner: 'service', legacyFence: 'closed' } }],
   });
   const all = await project.run(['status']);
-  expect(all.stdout).toMatch(/^orders +sync +idle +\d+% service +service/m);
+  expect(all.stdout).toMatch(/^orders +sync +idle +100% service +service/m);
   const one = await project.run(['status', 'orders']);
   expect(one.stdout).toContain(
     'planned --- provisioned --- dual-write --- read-cutover --- write-cutover --- sync --- decommissioned',
@@ -154,6 +154,16 @@ test('what cannot be undone needs the token of the dry run, and --yes does not c
     await project.legacy.query("SELECT FROM pg_class WHERE relname IN ('orders', 'order_items')"),
   ).toEqual([]);
   expect(fs.readdirSync(path.join(project.directory, 'dbps/archive')).length).toBeGreaterThan(0);
+});
+
+test('doctor looks no longer for what has moved for good', async () => {
+  const { code, error, result } = await project.json(['doctor']);
+  expect([code, error]).toEqual([0, null]);
+  expect(result).toMatchObject({ problems: 0, unknown: 0 });
+  const closed = await project.json(['doctor'], {
+    env: { ORDERS_URL: 'postgres://dbps:dbps@127.0.0.1:1/orders' },
+  });
+  expect([closed.code, closed.result]).toMatchObject([0, { skipped: 1 }]);
 });
 
 test('the journal says who did which step', async () => {

@@ -27,6 +27,10 @@ CREATE VIEW on_top AS SELECT email FROM who_ordered;
 CREATE FUNCTION touch_user() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE users SET note = 'x' WHERE id = NEW.user_id; RETURN NEW; END $$;
 CREATE FUNCTION touch_item() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM items WHERE order_id = OLD.id; RETURN OLD; END $$;
 CREATE FUNCTION over_both(n bigint) RETURNS bigint LANGUAGE sql AS $$ SELECT count(*) FROM users, orders $$;
+CREATE FUNCTION people_count() RETURNS bigint LANGUAGE sql AS $$ SELECT count(*) FROM users $$;
+CREATE FUNCTION per_person() RETURNS bigint LANGUAGE sql AS $$ SELECT count(*) / people_count() FROM items $$;
+CREATE FUNCTION ping(n bigint) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN DELETE FROM users WHERE id = n; RETURN pong(n); END $$;
+CREATE FUNCTION pong(n bigint) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN DELETE FROM items WHERE order_id = n; RETURN ping(n - 1); END $$;
 CREATE FUNCTION pure(n bigint) RETURNS bigint LANGUAGE sql AS $$ SELECT n + 1 $$;
 CREATE FUNCTION opaque(t text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE t; END $$;
 CREATE TRIGGER crosses AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION touch_user();
@@ -246,6 +250,12 @@ describe('objects that are no tables', () => {
     expect(routines('people')).not.toContain('touch_item');
     for (const name of ['sales', 'people', 'money']) expect(routines(name)).not.toContain('over_both');
     expect(codes('public.over_both')).toEqual(['TRG402']);
+    // Through what it calls; in a circle, wherever one begins.
+    for (const crossing of ['per_person', 'ping', 'pong']) {
+      expect(codes(`public.${crossing}`)).toEqual(['TRG402']);
+      for (const name of ['sales', 'people', 'money']) expect(routines(name)).not.toContain(crossing);
+    }
+    expect(routines('people')).toContain('people_count');
     expect(codes('public.opaque')).toEqual(['TRG403']);
   });
 

@@ -28,7 +28,7 @@ import { autoIncrementSequences } from './mysql-auto-increment.js';
 import { withJsonColumns } from './mysql-json-alias.js';
 import { MysqlSplitter, type MysqlStatement } from './mysql-dump-splitter.js';
 import { versionNumber } from './mysql-flavor.js';
-import { readTouchedRelations } from './mysql-names.js';
+import { readCalledRoutines, readTouchedRelations, routineNames, type RoutineNames } from './mysql-names.js';
 import { readTokens } from './mysql-lexer.js';
 import { readMysqlStatement } from './mysql-statement-reader.js';
 
@@ -111,11 +111,14 @@ class MysqlDump {
     const server = /^-- Server version\s+(\S+)/m.exec(head)?.[1];
     const isMaria = /mariadb/i.test(head.slice(0, 400)) || /mariadb/i.test(server ?? '');
     const known = new Set([...this.tables.keys(), ...this.views.keys()]);
+    const callable = routineNames(
+      [...this.routines.values()].filter(({ kind }) => kind !== 'event').map(({ id }) => id),
+    );
     const product = isMaria ? 'MariaDB' : 'MySQL';
     const number = /\d+\.\d+\.\d+/.exec(server ?? '')?.[0];
     const relations = [...this.tables.values()]
-      .map((draft) => this.table(draft, known))
-      .concat([...this.views.values()].map((view) => viewRelation(view, known)))
+      .map((draft) => this.table(draft, known, callable))
+      .concat([...this.views.values()].map((view) => viewRelation(view, known, callable)))
       .sort((a, b) => byText(a.id, b.id));
     return {
       engine: 'mysql',
@@ -128,14 +131,19 @@ class MysqlDump {
       types: [],
       sequences: autoIncrementSequences(relations),
       routines: [...this.routines.values()]
-        .map(({ body, ...routine }) => ({ ...routine, ...readTouchedRelations(body, routine.schema, known) }))
+        .map(({ body, ...routine }) => ({
+          ...routine,
+          ...readTouchedRelations(body, routine.schema, known),
+          // Its own name comes before its parameters.
+          calls: readCalledRoutines(body, routine.schema, callable).filter((call) => call !== routine.id),
+        }))
         .sort((a, b) => byText(a.id, b.id)),
       extensions: [],
       unsupported: this.unsupported,
     };
   }
 
-  private table(draft: TableDraft, known: ReadonlySet<RelationId>): Relation {
+  private table(draft: TableDraft, known: ReadonlySet<RelationId>, callable: RoutineNames): Relation {
     completeIndexes(draft);
     const { isTemporary, pendingIndexes: _pending, ...rest } = draft;
     const indexes = [...draft.indexes].sort((a, b) => byText(a.name, b.name));
@@ -150,7 +158,14 @@ class MysqlDump {
       foreignKeys: [...draft.foreignKeys].sort((a, b) => byText(a.name, b.name)),
       triggers: this.triggers
         .filter((entry) => entry.relation === draft.id)
-        .map(({ trigger, body, schema }) => ({ ...trigger, ...readTouchedRelations(body, schema, known) })),
+        .map(({ trigger, body, schema }) => {
+          const calls = readCalledRoutines(body, schema, callable);
+          return {
+            ...trigger,
+            ...readTouchedRelations(body, schema, known),
+            ...(calls.length > 0 && { calls }),
+          };
+        }),
     });
   }
 
@@ -415,7 +430,7 @@ function emptyRelation(id: RelationId, schema: string, name: string): Relation {
   };
 }
 
-function viewRelation(view: ViewDraft, known: ReadonlySet<RelationId>): Relation {
+function viewRelation(view: ViewDraft, known: ReadonlySet<RelationId>, callable: RoutineNames): Relation {
   const use = readMysqlStatement(view.definition);
   const resolve = (name: WrittenName): RelationId => relationId(name.schema ?? view.schema, name.name);
   return {
@@ -432,6 +447,7 @@ function viewRelation(view: ViewDraft, known: ReadonlySet<RelationId>): Relation
     })),
     definition: view.definition,
     reads: [...new Set(use.reads.map(resolve))].filter((id) => known.has(id)).sort(byText),
+    calls: readCalledRoutines(view.definition, view.schema, callable),
   };
 }
 

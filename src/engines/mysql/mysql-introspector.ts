@@ -21,7 +21,13 @@ import * as catalogue from './mysql-catalogue.js';
 import type { MysqlQueryable } from './mysql-connection.js';
 import { isFenceTrigger, withoutGuard } from './mysql-fence-body.js';
 import { flavorOf, normaliseType, versionNumber, type MysqlFlavor } from './mysql-flavor.js';
-import { readQualifiedNames, readTouchedRelations } from './mysql-names.js';
+import {
+  readCalledRoutines,
+  readQualifiedNames,
+  readTouchedRelations,
+  routineNames,
+  type RoutineNames,
+} from './mysql-names.js';
 import { quoteIdentifier, quoteRelation } from './mysql-sql.js';
 import { isCaptureTrigger } from './mysql-trigger-log.js';
 
@@ -103,11 +109,16 @@ export class MysqlIntrospector implements Introspector {
       tables.map((row) => relationId(text(row, 'table_schema'), text(row, 'table_name'))),
     );
     const grants = readGrants(await ask(catalogue.grantsSql, 2));
+    const stored = await ask(catalogue.routinesSql);
+    const callable = routineNames(
+      stored.map((row) => relationId(text(row, 'routine_schema'), text(row, 'routine_name'))),
+    );
     const routines = readRoutines(
-      await this.#withDefinitions(await ask(catalogue.routinesSql), 'routine', options.signal),
+      await this.#withDefinitions(stored, 'routine', options.signal),
       await this.#withDefinitions(await ask(catalogue.eventsSql), 'event', options.signal),
       await ask(catalogue.parametersSql),
       known,
+      callable,
     );
     const partitionClauses = await this.#partitionClauses([...rowsOf.partitions.keys()], options.signal);
     const unsupported: UnsupportedObject[] = [];
@@ -135,7 +146,7 @@ export class MysqlIntrospector implements Introspector {
             exclusions: [],
             foreignKeys: readForeignKeys(rowsOf.foreignKeys.get(id) ?? []),
             indexes,
-            triggers: readTriggers(rowsOf.triggers.get(id) ?? [], schema, known),
+            triggers: readTriggers(rowsOf.triggers.get(id) ?? [], schema, known, callable),
             rules: [],
             policies: [],
             rowSecurity: 'off',
@@ -154,7 +165,7 @@ export class MysqlIntrospector implements Introspector {
               definition === undefined
                 ? []
                 : readQualifiedNames(definition).filter((other) => known.has(other)),
-            calls: [],
+            calls: readCalledRoutines(definition ?? '', schema, callable),
           }),
         );
       });
@@ -381,6 +392,7 @@ function readTriggers(
   rows: readonly Row[],
   schema: string,
   known: ReadonlySet<RelationId>,
+  callable: RoutineNames,
 ): readonly Trigger[] {
   // Fences are dbps's, and what it put around a body is not the author's.
   const own = rows.filter((row) => {
@@ -390,6 +402,7 @@ function readTriggers(
   return own.map((row) => {
     const body = withoutGuard(text(row, 'action_statement'));
     const touched = readTouchedRelations(body, schema, known);
+    const calls = readCalledRoutines(body, schema, callable);
     return {
       name: text(row, 'trigger_name'),
       timing: text(row, 'action_timing').toLowerCase(),
@@ -402,6 +415,7 @@ function readTriggers(
         `${quoteIdentifier(schema)}.${quoteIdentifier(text(row, 'table_name'))} FOR EACH ROW ${body}`,
       isInherited: false,
       ...touched,
+      ...(calls.length > 0 && { calls }),
     };
   });
 }
@@ -411,13 +425,14 @@ function readRoutines(
   events: readonly Row[],
   parameters: readonly Row[],
   known: ReadonlySet<RelationId>,
+  callable: RoutineNames,
 ): readonly Routine[] {
   const signatures = new Map<string, string[]>();
   for (const row of parameters) {
     const id = relationId(text(row, 'specific_schema'), text(row, 'specific_name'));
     signatures.set(id, [...(signatures.get(id) ?? []), text(row, 'dtd_identifier')]);
   }
-  const common = { language: 'sql', isTrigger: false, calls: [], grants: [] } as const;
+  const common = { language: 'sql', isTrigger: false, grants: [] } as const;
   const stored = routines.map((row): Routine => {
     const schema = text(row, 'routine_schema');
     const id = relationId(schema, text(row, 'routine_name'));
@@ -433,6 +448,7 @@ function readRoutines(
       isSecurityDefiner: text(row, 'security_type') === 'DEFINER',
       definition: text(row, 'statement'),
       ...readTouchedRelations(body ?? '', schema, known),
+      calls: readCalledRoutines(body ?? '', schema, callable).filter((call) => call !== id),
       // NULL: this user may not see the body. PREPARE: what it runs is only known when it runs.
       isOpaque: body === null || /\bPREPARE\b/i.test(body),
     });
@@ -440,6 +456,7 @@ function readRoutines(
   const scheduled = events.map((row): Routine => {
     const schema = text(row, 'event_schema');
     const body = text(row, 'event_definition');
+    const calls = readCalledRoutines(body, schema, callable);
     return {
       ...common,
       id: relationId(schema, text(row, 'event_name')),
@@ -450,6 +467,7 @@ function readRoutines(
       isSecurityDefiner: true,
       definition: text(row, 'statement'),
       ...readTouchedRelations(body, schema, known),
+      calls,
       isOpaque: /\bPREPARE\b/i.test(body),
     };
   });

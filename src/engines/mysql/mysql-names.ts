@@ -64,3 +64,30 @@ export function readTouchedRelations(
   }
   return { reads: [...reads].sort(), writes: [...writes].sort() };
 }
+
+/** `INTO t (`, `TABLE t (` name a table before its columns; `CALL p` needs no parenthesis. */
+const CALLED = new RegExp(
+  `\\b(call|into|table)\\s+(${NAME})(?:\\s*\\.\\s*(${NAME}))?|(?<![\\w$\u0080-\uffff.])(${NAME})(?:\\s*\\.\\s*(${NAME}))?\\s*\\(`,
+  'giu',
+);
+
+/** Routines by their id in lower case, which is how the server compares their names. */
+export type RoutineNames = ReadonlyMap<string, RelationId>;
+
+export const routineNames = (ids: Iterable<RelationId>): RoutineNames =>
+  new Map([...ids].map((id) => [id.toLowerCase(), id]));
+
+/** Routines that a stored body calls: only those that exist count. */
+export function readCalledRoutines(body: string, schema: string, known: RoutineNames): readonly RelationId[] {
+  const found = new Set<RelationId>();
+  for (const [, word, named, part, called, member] of blankLiterals(body).matchAll(CALLED)) {
+    if (word !== undefined && word.toLowerCase() !== 'call') continue;
+    const [first, second] = word === undefined ? [called, member] : [named, part];
+    if (first === undefined) continue;
+    const id =
+      second === undefined ? relationId(schema, unquote(first)) : relationId(unquote(first), unquote(second));
+    const routine = known.get(id.toLowerCase());
+    if (routine !== undefined) found.add(routine);
+  }
+  return [...found].sort();
+}

@@ -10,13 +10,13 @@ const named = (homes: ReadonlySet<Home>): string =>
 const isView = (relation: Relation): boolean =>
   relation.kind === 'view' || relation.kind === 'materialized-view';
 
-/** A trigger calls a routine, or has a body of its own. */
-function homesOfTrigger(graph: ObjectGraph, trigger: Trigger): ReadonlySet<Home> {
-  if (trigger.routine !== undefined) return graph.homesOfRoutine(trigger.routine);
-  return new Set(
-    [...trigger.reads, ...trigger.writes].flatMap((relation) => [...graph.homesOfRelation(relation)]),
-  );
-}
+/** What it names itself: relations, and the routines through which it reaches more. */
+const touchedBy = (
+  graph: ObjectGraph,
+  { reads, writes, calls = [] }: Pick<Trigger, 'reads' | 'writes' | 'calls'>,
+): readonly string[] => [
+  ...new Set([...reads, ...writes, ...calls.filter((call) => graph.homesOfRoutine(call).size > 0)]),
+];
 
 export function viewFindings(graph: ObjectGraph, planned: ReadonlySet<string>): readonly Finding[] {
   return graph.schema.relations
@@ -63,7 +63,7 @@ export function routineFindings(graph: ObjectGraph): readonly Finding[] {
       found.push(
         finding('TRG402', {
           subject: routine.id,
-          message: `touches ${listed([...routine.reads, ...routine.writes])} of ${named(homes)}; it is left out of every service database`,
+          message: `touches ${listed(touchedBy(graph, routine))} of ${named(homes)}; it is left out of every service database`,
           remedy: 'split it, or do its work in the application',
           data: { services: [...homes].sort(), reads: routine.reads, writes: routine.writes },
         }),
@@ -113,7 +113,7 @@ export function leftOutFindings(
         tell(
           'TRG401',
           trigger.name,
-          `runs ${trigger.routine ?? 'a body'}, which touches ${listed([...new Set([...trigger.reads, ...trigger.writes])])} of ${named(homesOfTrigger(graph, trigger))}; it is left out`,
+          `runs ${trigger.routine ?? 'a body'}, which touches ${listed(touchedBy(graph, trigger))} of ${named(graph.homesOfTrigger(trigger))}; it is left out`,
           'do its work in the application or by an event before the writes move, then drop it',
         );
     for (const rule of lost(relation.rules, now.rules))
