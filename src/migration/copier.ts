@@ -23,8 +23,9 @@ import type { Finding } from '../model/finding.js';
 import type { RelationId } from '../model/relation-id.js';
 import { CopyMeter } from './copy-meter.js';
 import type { MoveContext } from './move-context.js';
-import { WorkQueue } from './work-queue.js';
+import { readAhead } from './read-ahead.js';
 import { openSink } from './translating-sink.js';
+import { inParallel, WorkQueue } from './work-queue.js';
 
 export interface CopyOptions {
   /** Awaited before each chunk: the runner's throttle (lag, the log's budget) holds the copy back here. */
@@ -219,16 +220,25 @@ async function copyAndBuild(
     if (left.get(relation) === 0) follow(buildsOf(work, relation.map, stop.signal));
   if (relations.length === 0) builds.close();
 
-  const copying = chunks.drain(work.jobs, stop, async ({ relation, chunk }) => {
-    await work.mayContinue?.(stop.signal);
-    const reader = await work.snapshot.readChunk(relation.map, chunk, relation.format, stop.signal);
-    const written = await work.sink.writeChunk(relation.map, chunk, reader, stop.signal);
-    await work.at('copy.chunk-written');
-    meter.add(relation.map.source, written.rows, written.bytes);
-    const rest = (left.get(relation) ?? 0) - 1;
-    left.set(relation, rest);
-    if (rest === 0) follow(buildsOf(work, relation.map, stop.signal));
-  });
+  const copying = inParallel(work.jobs, stop, (signal) =>
+    readAhead(
+      async () => {
+        const item = await chunks.next(signal);
+        if (item === undefined) return undefined;
+        await work.mayContinue?.(signal);
+        const { relation, chunk } = item;
+        return { item, reader: await work.snapshot.readChunk(relation.map, chunk, relation.format, signal) };
+      },
+      async ({ item: { relation, chunk }, reader }) => {
+        const written = await work.sink.writeChunk(relation.map, chunk, reader, signal);
+        await work.at('copy.chunk-written');
+        meter.add(relation.map.source, written.rows, written.bytes);
+        const rest = (left.get(relation) ?? 0) - 1;
+        left.set(relation, rest);
+        if (rest === 0) follow(buildsOf(work, relation.map, signal));
+      },
+    ),
+  );
   const building = builds.drain(work.jobs, stop, async (build) => {
     await build.run();
     await work.at('copy.index-built');

@@ -32,19 +32,29 @@ export class WorkQueue<T> {
     }
   }
 
-  /** Resolves when the queue is closed and empty. After a failure the workers stop at their next item; the first one is thrown when all have. */
+  /** Resolves when the queue is closed and empty; see inParallel for failures. */
   async drain(workers: number, stop: AbortController, work: (item: T) => Promise<void>): Promise<void> {
-    const { signal } = stop;
-    await Promise.all(
-      Array.from({ length: workers }, async () => {
-        try {
-          for (let item = await this.next(signal); item !== undefined; item = await this.next(signal))
-            await work(item);
-        } catch (error) {
-          stop.abort(error);
-        }
-      }),
-    );
-    signal.throwIfAborted();
+    await inParallel(workers, stop, async (signal) => {
+      for (let item = await this.next(signal); item !== undefined; item = await this.next(signal))
+        await work(item);
+    });
   }
+}
+
+/** The first failure stops the others by the signal, and is thrown when all have ended. */
+export async function inParallel(
+  workers: number,
+  stop: AbortController,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  await Promise.all(
+    Array.from({ length: workers }, async () => {
+      try {
+        await work(stop.signal);
+      } catch (error) {
+        stop.abort(error);
+      }
+    }),
+  );
+  stop.signal.throwIfAborted();
 }
