@@ -153,7 +153,8 @@ export class MysqlControl implements Control {
         sql: 'SELECT CONNECTION_ID() AS id, VERSION() AS version',
       });
       await session.query(
-        'SET SESSION innodb_lock_wait_timeout = GREATEST(@@SESSION.innodb_lock_wait_timeout, ?)',
+        // MySQL takes what GREATEST returns for no whole number.
+        'SET SESSION innodb_lock_wait_timeout = CAST(GREATEST(@@SESSION.innodb_lock_wait_timeout, ?) AS UNSIGNED)',
         [Math.ceil(this.graceMs / 1000) + AFTER_GRACE_S],
       );
       const stopEnding = endMysqlHoldersAfter(
