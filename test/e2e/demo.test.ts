@@ -86,7 +86,7 @@ test.each([
       staleReads: 0,
     });
     expect(result.leftovers).toEqual([]);
-    expect(result.proof.acknowledged).toBeGreaterThan(500);
+    expect(result.proof.acknowledged).toBeGreaterThan(1500);
     expect(result.proof.compared).toBeGreaterThan(200);
     expect(result.proof.reads).toBeGreaterThan(20);
     expect(result.services.map(({ service }) => service)).toEqual(['users', 'catalog', 'orders', 'payments']);
