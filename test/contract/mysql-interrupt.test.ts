@@ -2,14 +2,17 @@
 import type mysql from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BulkSessions } from '../../src/engines/mysql/mysql-bulk-sessions.js';
-import { MysqlPool } from '../../src/engines/mysql/mysql-connection.js';
+import { MysqlPool, openMysqlSession } from '../../src/engines/mysql/mysql-connection.js';
+import { endOwnSession } from '../../src/engines/mysql/mysql-kill.js';
+import { ADMIN, APPLICATION } from '../support/global-setup.js';
 import { startMysqlServer, type MysqlTestDatabase, type MysqlTestServer } from '../support/mariadb.js';
 
 let server: MysqlTestServer;
 let database: MysqlTestDatabase;
 let holder: mysql.Connection;
 beforeAll(async () => {
-  server = await startMysqlServer();
+  // What a program calls itself is seen with it only, and MariaDB has it off.
+  server = await startMysqlServer({ performance_schema: 'ON' });
   database = await server.createDatabase('CREATE TABLE held (id int PRIMARY KEY)');
   holder = await database.connect();
   await holder.query('LOCK TABLES held WRITE');
@@ -54,4 +57,42 @@ test('a bulk session: while it waits for a lock, and while it is opened', async 
   await opening;
   await noneWaits();
   await bulk.close();
+});
+
+test('a session of somebody else is left alone, whatever number a proxy has given', async () => {
+  const numberOf = async (session: mysql.Connection): Promise<number> => {
+    const [[row]] = (await session.query('SELECT CONNECTION_ID() AS id')) as unknown as [[{ id: string }]];
+    return Number(row.id);
+  };
+  const end = (id: number, applicationName = 'dbps') =>
+    endOwnSession(id, database.target, { applicationName });
+  // Of another account, and of the same account by another program: what a proxy would have told is a number of theirs.
+  const application = await database.connect(database.applicationUrl);
+  const program = await database.connect();
+  for (const [session, user] of [
+    [application, APPLICATION.user],
+    [program, ADMIN.user],
+  ] as const) {
+    const id = await numberOf(session);
+    await end(id);
+    const [[row]] = (await session.query('SELECT USER() AS user')) as unknown as [[{ user: string }]];
+    expect(row.user).toContain(user);
+    expect(await numberOf(session)).toBe(id);
+  }
+  const own = await openMysqlSession(database.target, { applicationName: 'dbps' });
+  const id = await numberOf(own);
+  await end(id, 'dbps of another kind');
+  expect(await numberOf(own)).toBe(id);
+  await end(id);
+  await expect
+    .poll(
+      () =>
+        numberOf(own).then(
+          () => 'alive',
+          () => 'ended',
+        ),
+      { timeout: 30_000 },
+    )
+    .toBe('ended');
+  own.destroy();
 });

@@ -4,6 +4,7 @@ import type mysql from 'mysql2/promise';
 import type { ConnectionTarget } from '../../model/connection-target.js';
 import { openMysqlSession, queryable, type MysqlSessionOptions } from './mysql-connection.js';
 import { flavorOf, type MysqlFlavor } from './mysql-flavor.js';
+import { endOwnSession } from './mysql-kill.js';
 
 /** A slow other side must not cost the connection. */
 const PATIENT = [
@@ -87,7 +88,7 @@ export class BulkSessions {
     else this.#idle.push(session);
   }
 
-  /** The server goes on with a statement whose client has gone, until it has something to send. */
+  /** Here and on the server. */
   async interrupt(session: BulkSession, reason: unknown): Promise<void> {
     const fail = this.#used.get(session);
     if (fail === undefined) return;
@@ -95,10 +96,7 @@ export class BulkSessions {
     const id = session.connection.threadId;
     session.connection.destroy();
     fail?.(reason);
-    const other = await openMysqlSession(this.target, this.options).catch(() => null);
-    // Already gone: just what was wanted.
-    await other?.query(`KILL ${Number(id)}`).catch(() => undefined);
-    other?.destroy();
+    await endOwnSession(id, this.target, this.options);
   }
 
   async close(): Promise<void> {

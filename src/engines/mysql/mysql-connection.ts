@@ -4,6 +4,7 @@ import type { ConnectionTarget } from '../../model/connection-target.js';
 import { RefusedError } from '../../model/errors.js';
 import type { OpenOptions, Ownership } from '../engine.js';
 import { connectError } from './mysql-errors.js';
+import { endOwnSession } from './mysql-kill.js';
 
 /**
  * Set in every session of dbps. A fence lets the applier's account pass only with it: an application may connect as the same account.
@@ -108,6 +109,7 @@ export function queryable(connection: mysql.Connection): MysqlQueryable {
 export class MysqlPool {
   readonly #pool: mysql.Pool;
   readonly #openSession: () => Promise<mysql.Connection>;
+  readonly #endOnServer: (id: number) => Promise<void>;
   /** Sessions at work, each with what makes its work fail: the driver leaves a statement of a destroyed connection pending for ever. */
   readonly #busy = new Map<mysql.Connection, (reason: unknown) => void>();
   readonly #signal: AbortSignal | undefined;
@@ -116,17 +118,14 @@ export class MysqlPool {
       const id = connection.threadId;
       connection.destroy();
       fail(this.#signal?.reason);
-      void this.#kill(id);
+      void this.#endOnServer(id);
     }
   };
 
-  private constructor(
-    pool: mysql.Pool,
-    openSession: () => Promise<mysql.Connection>,
-    options: MysqlSessionOptions,
-  ) {
+  private constructor(pool: mysql.Pool, target: ConnectionTarget, options: MysqlSessionOptions) {
     this.#pool = pool;
-    this.#openSession = openSession;
+    this.#openSession = () => openMysqlSession(target, options);
+    this.#endOnServer = (id) => endOwnSession(id, target, options);
     // Whoever writes ends at a point of his own choosing; a reader that the server keeps waiting is called off.
     this.#signal = options.readOnly === true ? options.signal : undefined;
     this.#signal?.addEventListener('abort', this.#callOff, { once: true });
@@ -148,7 +147,7 @@ export class MysqlPool {
         });
       }
     });
-    const opened = new MysqlPool(pool, () => openMysqlSession(target, options), options);
+    const opened = new MysqlPool(pool, target, options);
     try {
       // The first session proves that there is a way in.
       await opened.use((connection) => connection.query('SELECT 1'));
@@ -224,14 +223,6 @@ export class MysqlPool {
       await lockMysqlEpoch(connection, owner);
       return work(connection);
     });
-  }
-
-  /** The server goes on with a statement whose client has gone, until it has something to send. */
-  async #kill(id: number): Promise<void> {
-    const session = await this.#openSession().catch(() => null);
-    // Already gone: just what was wanted.
-    await session?.query(`KILL ${Number(id)}`).catch(() => undefined);
-    session?.destroy();
   }
 
   async close(): Promise<void> {
