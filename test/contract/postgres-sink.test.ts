@@ -364,3 +364,10 @@ test('spooled changes come back in order and leave with the batch that applies t
   for await (const segment of reopened.readSpool()) expect(segment).toBe('nothing left');
   expect(await lines('t')).toEqual(['(1,2)']);
 });
+
+test('what the server says when a stream begins leaves as an error of dbps', async () => {
+  const sink = await openSink([]);
+  await sql.query('DROP TABLE dbps.spool');
+  const anew = { start: '0/9', identity: { ...IDENTITY, nonce: 'another' }, created: true };
+  await expect(sink.begin(anew)).rejects.toMatchObject({ code: 'DBPS_E414' });
+});

@@ -1,9 +1,9 @@
 /** The pieces of one move between two databases of a MySQL-family server, put together by hand: for tests of single roles. */
-import type { RelationMap } from '../../src/engines/engine.js';
+import type { RelationMap, Sink } from '../../src/engines/engine.js';
 import { MysqlCaptureObserver } from '../../src/engines/mysql/mysql-change-source.js';
 import { MysqlPool } from '../../src/engines/mysql/mysql-connection.js';
 import { MysqlControl } from '../../src/engines/mysql/mysql-control.js';
-import { MysqlSinkFactory, type MysqlSink } from '../../src/engines/mysql/mysql-sink.js';
+import { MysqlSinkFactory } from '../../src/engines/mysql/mysql-sink.js';
 import { MysqlSnapshot } from '../../src/engines/mysql/mysql-snapshot.js';
 import type { MysqlTestDatabase } from './mariadb.js';
 import { OWNER } from './moving.js';
@@ -14,7 +14,7 @@ export interface MysqlPieces {
   readonly pool: MysqlPool;
   readonly control: MysqlControl;
   readonly snapshot: MysqlSnapshot;
-  readonly sink: MysqlSink;
+  readonly sink: Sink;
   copy(
     map: RelationMap,
     rowsPerChunk?: number,
@@ -36,11 +36,11 @@ export async function openMysqlPieces(
   const control = new MysqlControl(pool);
   await control.install(OWNER.service);
   await control.raiseEpoch(OWNER);
-  const sink = (await new MysqlSinkFactory(pool, target.target, options).open({
+  const sink = await new MysqlSinkFactory(pool, target.target, options).open({
     stream: { service: OWNER.service, direction: 'forward' },
     owner: OWNER,
     maps,
-  })) as MysqlSink;
+  });
   await sink.begin({ start: await observer.currentPosition(), identity: IDENTITY, created: true });
   return {
     pool,

@@ -19,7 +19,7 @@ import { readChangedKeys } from './mysql-key-set.js';
 import { grantRoute, revokeRoute } from './mysql-route-grant.js';
 import { flavorOf } from './mysql-flavor.js';
 import { endMysqlHoldersAfter } from './mysql-take-over.js';
-import { lockMysqlEpoch, queryable, type MysqlPool } from './mysql-connection.js';
+import { lockMysqlEpoch, queryable, type MysqlPool, type MysqlQueryable } from './mysql-connection.js';
 
 const TABLES = [
   'CREATE DATABASE IF NOT EXISTS dbps DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin',
@@ -204,21 +204,7 @@ export class MysqlControl implements Control {
 
   async readCheckpoint(service: string, direction: Direction): Promise<Checkpoint | null> {
     if (!(await this.isInstalled())) return null;
-    const [row] = await this.pool.query(
-      `SELECT epoch, applied, received, source, DATE_FORMAT(updated_at, '%Y-%m-%dT%H:%i:%s.%fZ') AS updated_at
-         FROM dbps.checkpoint WHERE service = ? AND direction = ?`,
-      [service, direction],
-    );
-    if (row === undefined) return null;
-    return {
-      service,
-      direction,
-      epoch: Number(row['epoch']),
-      applied: row['applied'] ?? '',
-      received: row['received'] ?? '',
-      source: JSON.parse(row['source'] ?? '{}') as Record<string, string>,
-      updatedAt: row['updated_at'] ?? '',
-    };
+    return this.pool.use((session) => readCheckpoint(queryable(session), service, direction));
   }
 
   async readCopyProgress(service: string): Promise<readonly CopyProgress[]> {
@@ -275,6 +261,28 @@ export class MysqlControl implements Control {
       }
     });
   }
+}
+
+export async function readCheckpoint(
+  ask: MysqlQueryable,
+  service: string,
+  direction: Direction,
+): Promise<Checkpoint | null> {
+  const [row] = await ask.query({
+    sql: `SELECT epoch, applied, received, source, DATE_FORMAT(updated_at, '%Y-%m-%dT%H:%i:%s.%fZ') AS updated_at
+            FROM dbps.checkpoint WHERE service = ? AND direction = ?`,
+    values: [service, direction],
+  });
+  if (row === undefined) return null;
+  return {
+    service,
+    direction,
+    epoch: Number(row['epoch']),
+    applied: row['applied'] ?? '',
+    received: row['received'] ?? '',
+    source: JSON.parse(row['source'] ?? '{}') as Record<string, string>,
+    updatedAt: row['updated_at'] ?? '',
+  };
 }
 
 /** Triggers that read a row which is gone refuse every write: they have to go first. */

@@ -1,186 +1,102 @@
-/**
- * Applies batches of changes: one target transaction a batch, which first locks the epoch, then moves the checkpoint by compare-and-set
- * (that row's change is also the mark by which the opposite direction knows it as dbps's own), then writes net changes window by
- * window, then the keys of what changed. A transaction of any size passes through in windows, so that memory stays flat.
- */
+/** The applier's session and its statements (batch-applier). */
 import type mysql from 'mysql2/promise';
 import type { ConnectionTarget } from '../../model/connection-target.js';
-import { RefusedError } from '../../model/errors.js';
-import { BatchWriter, type Certainty } from '../change-batch.js';
-import type {
-  ApplyBatch,
-  ApplyOutcome,
-  Checkpoint,
-  Ownership,
-  Position,
-  RelationMap,
-  StreamIdentity,
-} from '../engine.js';
-import { keyPlaces } from '../merge-window.js';
+import type { ApplySession, CountingWriter, Places } from '../batch-applier.js';
+import type { ChangeTransaction, Key, Ownership, Position, RelationMap, SinkOptions } from '../engine.js';
 import { openBulkSession, WRITING } from './mysql-bulk-sessions.js';
 import { lockMysqlEpoch } from './mysql-connection.js';
 import { errorNumber } from './mysql-errors.js';
 import type { MysqlChangedKeys, MysqlHealKeys } from './mysql-key-set.js';
 import { readTargetTable, type TargetTable } from './mysql-sink-table.js';
 import { MysqlWindowWriter } from './mysql-sink-window.js';
-
-export interface MysqlApplierOptions {
-  readonly target: ConnectionTarget;
-  readonly stream: StreamIdentity;
-  readonly owner: Ownership;
-  readonly maps: readonly RelationMap[];
-  readonly heal: MysqlHealKeys;
-  readonly changed: MysqlChangedKeys;
-}
+import type { MysqlSpool } from './mysql-spool.js';
 
 const DEADLOCK = 1213;
 const LOCK_WAIT_TIMEOUT = 1205;
-const ATTEMPTS = 5;
 
-export class MysqlApplier {
-  readonly #options: MysqlApplierOptions;
-  readonly #session: mysql.Connection;
-  readonly #places: ReadonlyMap<RelationMap, readonly number[]>;
-  #writer: MysqlWindowWriter | null = null;
-  #applied: Position;
-  #received: Position;
+/** A session for applying: long work is not cut short, and triggers and keys are as the bulk settings have them. */
+export async function openApplyConnection(
+  target: ConnectionTarget,
+  owner: Ownership,
+): Promise<mysql.Connection> {
+  const { connection } = await openBulkSession(target, {
+    applicationName: `dbps ${owner.service} apply`,
+    settings: WRITING,
+  });
+  return connection;
+}
 
-  private constructor(options: MysqlApplierOptions, session: mysql.Connection, at: Checkpoint) {
-    this.#options = options;
-    this.#session = session;
-    this.#places = new Map(options.maps.map((map) => [map, keyPlaces(map)]));
-    this.#applied = at.applied;
-    this.#received = at.received;
+export class MysqlApplySession implements ApplySession {
+  constructor(
+    readonly connection: mysql.Connection,
+    readonly options: SinkOptions,
+    readonly heal: MysqlHealKeys,
+    readonly changed: MysqlChangedKeys,
+    readonly spool: MysqlSpool,
+  ) {}
+
+  async begin(): Promise<void> {
+    await this.connection.query('START TRANSACTION');
   }
 
-  static async open(options: MysqlApplierOptions, at: Checkpoint): Promise<MysqlApplier> {
-    const { connection } = await openBulkSession(options.target, {
-      applicationName: `dbps ${options.owner.service} apply`,
-      settings: WRITING,
-    });
-    return new MysqlApplier(options, connection, at);
+  async commit(): Promise<void> {
+    await this.connection.query('COMMIT');
   }
 
-  /** Not before something is applied: while the copy runs, changes are only kept, and the tables may have no keys yet. */
-  async #openWriter(): Promise<MysqlWindowWriter> {
-    if (this.#writer !== null) return this.#writer;
-    const tables = new Map<RelationMap, TargetTable>();
-    for (const map of this.#options.maps) tables.set(map, await readTargetTable(this.#session, map));
-    this.#writer = new MysqlWindowWriter(this.#session, tables);
-    return this.#writer;
+  async rollback(): Promise<void> {
+    await this.connection.query('ROLLBACK');
   }
 
-  get session(): mysql.Connection {
-    return this.#session;
+  lockEpoch(): Promise<void> {
+    return lockMysqlEpoch(this.connection, this.options.owner);
   }
 
-  /** A deadlock takes the whole transaction back, on whichever side: a batch that is still in memory is applied again. */
-  async apply(batch: ApplyBatch): Promise<ApplyOutcome> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#apply(batch);
-      } catch (error) {
-        const number = errorNumber(error);
-        const mayRepeat = number === DEADLOCK || number === LOCK_WAIT_TIMEOUT;
-        if (!mayRepeat || attempt === ATTEMPTS || !Array.isArray(batch.transactions)) throw error;
-      }
-    }
-  }
-
-  async #apply(batch: ApplyBatch): Promise<ApplyOutcome> {
-    const window = await this.#openWriter();
-    window.statements = 0;
-    window.wasUnmerged = false;
-    return this.transaction(async () => {
-      await this.#move(batch.end, batch.spooled !== undefined);
-      const writer = new BatchWriter(window, this.#certainty(batch), this.#places, (map, keys) =>
-        this.#options.changed.addWith(this.#session, map, keys),
-      );
-      if (Symbol.iterator in batch.transactions) await writer.write(batch.transactions);
-      else for await (const piece of batch.transactions) await writer.write([piece]);
-      await writer.flush();
-      if (batch.end === null) {
-        if (writer.end === null) throw new RangeError('a batch without the last piece of its transaction');
-        await this.#move(writer.end, batch.spooled !== undefined);
-      }
-      if (batch.spooled !== undefined)
-        await this.#session.query(
-          `DELETE FROM dbps.spool WHERE service = ? AND direction = ? AND seq <= ${BigInt(batch.spooled.through)}`,
-          [this.#options.stream.service, this.#options.stream.direction],
-        );
-      const { statements, wasUnmerged } = window;
-      return { changes: writer.changes, statements, wasUnmerged };
-    });
-  }
-
-  #certainty(batch: ApplyBatch): Certainty {
-    return {
-      isConverged: batch.isConverged,
-      isExact: (map, key) => batch.isConverged || batch.unsettled?.has(map, key) === false,
-      heal: async (map, keys) => {
-        batch.unsettled?.add(map, keys);
-        await this.#options.heal.addWith(this.#session, map, keys);
-      },
-    };
-  }
-
-  /** An idle position: nothing to apply, but the log before it need not be kept. */
-  async advance(position: Position): Promise<void> {
-    await this.transaction(() => this.#move(position, false));
-  }
-
-  /** One of dbps's own transactions. After a failure the positions in memory are the last committed ones. */
-  async transaction<T>(work: () => Promise<T>): Promise<T> {
-    const before = { applied: this.#applied, received: this.#received };
-    await this.#session.query('START TRANSACTION');
-    try {
-      await lockMysqlEpoch(this.#session, this.#options.owner);
-      const result = await work();
-      await this.#session.query('COMMIT');
-      return result;
-    } catch (error) {
-      this.#applied = before.applied;
-      this.#received = before.received;
-      await this.#session.query('ROLLBACK').catch(() => undefined);
-      throw error;
-    }
-  }
-
-  /**
-   * The mark and the checkpoint. Whoever else has moved it since is a second applier, or the database was restored: nothing is written then.
-   * `null` marks the transaction and leaves the position where it is.
-   */
-  async #move(position: Position | null, isSpooled: boolean): Promise<void> {
-    const applied = position ?? this.#applied;
-    // What is applied from the spool had been received before.
-    const received = position === null || isSpooled ? this.#received : position;
-    await this.#set(applied, received);
-  }
-
-  /** Durable without being applied; null: pieces of a transaction whose end has not come. */
-  async receive(received: Position | null): Promise<void> {
-    await this.#set(this.#applied, received ?? this.#received);
-  }
-
-  async #set(applied: Position, received: Position): Promise<void> {
-    const { stream, owner } = this.#options;
-    const [moved] = await this.#session.query<mysql.ResultSetHeader>(
+  async moveCheckpoint(from: Places, to: Places): Promise<boolean> {
+    const { stream, owner } = this.options;
+    const [moved] = await this.connection.query<mysql.ResultSetHeader>(
       `UPDATE dbps.checkpoint SET applied = ?, received = ?, mark = mark + 1, updated_at = UTC_TIMESTAMP(6)
         WHERE service = ? AND direction = ? AND epoch = ? AND applied = ? AND received = ?`,
-      [applied, received, stream.service, stream.direction, owner.epoch, this.#applied, this.#received],
+      [to.applied, to.received, stream.service, stream.direction, owner.epoch, from.applied, from.received],
     );
-    if (moved.affectedRows !== 1)
-      throw new RefusedError({
-        code: 'DBPS_E356',
-        message: `the checkpoint of ${stream.service} (${stream.direction}) is not at ${this.#applied} any more: somebody else moved it, or the database was restored`,
-        hint: `dbps status ${stream.service}`,
-      });
-    this.#applied = applied;
-    this.#received = received;
+    return moved.affectedRows === 1;
+  }
+
+  async openWriter(): Promise<CountingWriter> {
+    const tables = new Map<RelationMap, TargetTable>();
+    for (const map of this.options.maps) tables.set(map, await readTargetTable(this.connection, map));
+    return new MysqlWindowWriter(this.connection, tables);
+  }
+
+  addChangedKeys(map: RelationMap, keys: readonly Key[]): Promise<void> {
+    return this.changed.addWith(this.connection, map, keys);
+  }
+
+  addHealKeys(map: RelationMap, keys: readonly Key[]): Promise<void> {
+    return this.heal.addWith(this.connection, map, keys);
+  }
+
+  async dropSpooled(through: string): Promise<void> {
+    await this.connection.query(
+      `DELETE FROM dbps.spool WHERE service = ? AND direction = ? AND seq <= ${BigInt(through)}`,
+      [this.options.stream.service, this.options.stream.direction],
+    );
+  }
+
+  packSpool(transactions: readonly ChangeTransaction[]): Promise<readonly Buffer[]> {
+    return this.spool.pack(this.connection, transactions);
+  }
+
+  addToSpool(payloads: readonly Buffer[], end: Position | null): Promise<void> {
+    return this.spool.add(this.connection, payloads, end);
+  }
+
+  mayRepeat(error: unknown): boolean {
+    const number = errorNumber(error);
+    return number === DEADLOCK || number === LOCK_WAIT_TIMEOUT;
   }
 
   async close(): Promise<void> {
     // In the middle of a statement there is nothing to say goodbye to.
-    await this.#session.end().catch(() => this.#session.destroy());
+    await this.connection.end().catch(() => this.connection.destroy());
   }
 }

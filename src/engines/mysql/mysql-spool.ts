@@ -16,14 +16,22 @@ export class MysqlSpool {
     readonly stream: StreamIdentity,
   ) {}
 
-  /** @param end null: the last transaction goes on. Everything spooled so far without an end then ends here with the next one that has. */
-  async add(
+  /** In pieces that the server takes: what is too much is halved, down to single changes. */
+  async pack(
     session: mysql.Connection,
     transactions: readonly ChangeTransaction[],
-    end: Position | null,
-  ): Promise<void> {
+  ): Promise<readonly Buffer[]> {
+    const payload = await encodeSegment(transactions);
+    if (payload.length <= (await this.#mostBytes(session))) return [payload];
+    const halves = halve(transactions);
+    if (halves === null) return [payload];
+    return [...(await this.pack(session, halves[0])), ...(await this.pack(session, halves[1]))];
+  }
+
+  /** @param end null: the last transaction goes on. Everything spooled so far without an end then ends here with the next one that has. */
+  async add(session: mysql.Connection, payloads: readonly Buffer[], end: Position | null): Promise<void> {
     const of = [this.stream.service, this.stream.direction];
-    for (const payload of await this.#encode(session, transactions)) {
+    for (const payload of payloads) {
       const [row] = await queryable(session).query({
         sql: 'SELECT COALESCE(MAX(seq), 0) AS seq FROM dbps.spool WHERE service = ? AND direction = ?',
         values: of,
@@ -44,35 +52,16 @@ export class MysqlSpool {
       );
   }
 
-  async *read(maps: readonly RelationMap[], signal?: AbortSignal): AsyncIterable<SpoolSegment> {
-    let after = '0';
-    for (;;) {
-      signal?.throwIfAborted();
-      const row = await this.pool.use(async (session) => {
-        const [rows] = await session.query<mysql.RowDataPacket[]>(
-          `SELECT CAST(seq AS CHAR) AS seq, payload FROM dbps.spool
-            WHERE service = ? AND direction = ? AND seq > ${BigInt(after)} AND end_position IS NOT NULL ORDER BY dbps.spool.seq LIMIT 1`,
-          [this.stream.service, this.stream.direction],
-        );
-        return rows[0] as { seq: string; payload: Buffer } | undefined;
-      });
-      if (row === undefined) return;
-      after = row.seq;
-      yield { id: row.seq, transactions: await decodeSegment(row.payload, maps) };
-    }
-  }
-
-  /** In pieces that the server takes: what is too much is halved, down to single changes. */
-  async #encode(
-    session: mysql.Connection,
-    transactions: readonly ChangeTransaction[],
-  ): Promise<readonly Buffer[]> {
-    if (transactions.length === 0) return [];
-    const payload = await encodeSegment(transactions);
-    if (payload.length <= (await this.#mostBytes(session))) return [payload];
-    const halves = halve(transactions);
-    if (halves === null) return [payload];
-    return [...(await this.#encode(session, halves[0])), ...(await this.#encode(session, halves[1]))];
+  async read(after: string, maps: readonly RelationMap[]): Promise<SpoolSegment | null> {
+    const row = await this.pool.use(async (session) => {
+      const [rows] = await session.query<mysql.RowDataPacket[]>(
+        `SELECT CAST(seq AS CHAR) AS seq, payload FROM dbps.spool
+          WHERE service = ? AND direction = ? AND seq > ${BigInt(after)} AND end_position IS NOT NULL ORDER BY dbps.spool.seq LIMIT 1`,
+        [this.stream.service, this.stream.direction],
+      );
+      return rows[0] as { seq: string; payload: Buffer } | undefined;
+    });
+    return row === undefined ? null : { id: row.seq, transactions: await decodeSegment(row.payload, maps) };
   }
 
   async #mostBytes(session: mysql.Connection): Promise<number> {
