@@ -12,6 +12,7 @@ import { UNCHANGED } from '../../src/engines/engine.js';
 import { MysqlChangeSource } from '../../src/engines/mysql/mysql-change-source.js';
 import { MysqlPool } from '../../src/engines/mysql/mysql-connection.js';
 import { MysqlControl } from '../../src/engines/mysql/mysql-control.js';
+import { MysqlTriggerSource } from '../../src/engines/mysql/mysql-trigger-source.js';
 import { startMysqlServer, type MysqlTestDatabase, type MysqlTestServer } from '../support/mariadb.js';
 import { mysqlMapOf } from '../support/mysql-moving.js';
 import { everyTypeInserts, everyTypeTable, insertedRows, readCanonicalRows } from '../support/mysql-types.js';
@@ -588,4 +589,17 @@ test('an account that may not read the log is told so, and so is one that may no
   await server.query("REVOKE REPLICATION SLAVE ON *.* FROM 'dbps_admin'@'%'");
   await expect(source.prepare(maps)).rejects.toMatchObject({ code: 'DBPS_E405' });
   await server.query("GRANT REPLICATION SLAVE ON *.* TO 'dbps_admin'@'%'");
+});
+
+test('a relation whose rows cannot be told apart is refused with what helps: a key', async () => {
+  const source = await openSource('CREATE TABLE t (id int PRIMARY KEY)');
+  const keyless = { ...(await source.map('t')), key: [] };
+  for (const changes of [
+    source.changes,
+    new MysqlTriggerSource(source.pool, source.changes.target, 'dbps test'),
+  ])
+    await expect(changes.prepare(STREAM, [keyless], OWNER)).rejects.toMatchObject({
+      code: 'DBPS_E355',
+      hint: 'give it a primary key',
+    });
 });

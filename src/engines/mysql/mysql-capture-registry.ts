@@ -2,7 +2,6 @@
  * What stands for a replication slot, which these servers do not have: a row beside the data that says where capture began, whose it is,
  * and which shapes its tables had. The log itself is kept by the server as long as its own settings say.
  */
-import { RefusedError } from '../../model/errors.js';
 import type { Ownership, Position, StreamIdentity } from '../engine.js';
 import { lockMysqlEpoch, type MysqlPool } from './mysql-connection.js';
 import type { Shapes } from './mysql-log-relations.js';
@@ -100,13 +99,4 @@ export class CaptureRegistry {
       ]);
     });
   }
-}
-
-/** Capture cannot go on from where it is. */
-export function captureLost(stream: StreamIdentity, why: string): RefusedError {
-  return new RefusedError({
-    code: 'DBPS_E351',
-    message: `capture of ${stream.service} (${stream.direction}) cannot go on: ${why}`,
-    hint: 'go one phase back and forward again: capture begins anew, and the relations are copied again',
-  });
 }

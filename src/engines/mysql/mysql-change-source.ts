@@ -19,21 +19,22 @@ import type {
   StreamIdentity,
   StreamOptions,
 } from '../engine.js';
+import {
+  assertSameSource,
+  captureLost,
+  changedShape,
+  otherSource,
+  unidentified,
+} from '../stream-refusals.js';
 import type { TransactionWatch, WatchOptions } from '../usage.js';
 import { BinlogReader } from './mysql-binlog-reader.js';
-import { captureLost, CaptureRegistry, type Registration } from './mysql-capture-registry.js';
+import { CaptureRegistry, type Registration } from './mysql-capture-registry.js';
 import { streamLockName, takeStreamLock } from './mysql-stream-lock.js';
 import { describeLost, MysqlChangeStream } from './mysql-change-stream.js';
 import { Charsets } from './mysql-charset.js';
 import type { MysqlPool } from './mysql-connection.js';
 import { described, isDenied } from './mysql-errors.js';
-import {
-  changedShape,
-  MysqlLogRelations,
-  readShapes,
-  uncapturable,
-  whyUnreadable,
-} from './mysql-log-relations.js';
+import { MysqlLogRelations, readShapes, uncapturable, whyUnreadable } from './mysql-log-relations.js';
 import {
   assessLogSettings,
   readLogFiles,
@@ -169,8 +170,7 @@ export class MysqlChangeSource extends MysqlCaptureObserver implements ChangeSou
         const why = column.isGenerated ? null : whyUnreadable(column);
         if (why !== null) throw uncapturable(map.source, `column "${column.name}": ${why}`);
       }
-      if (map.key.length === 0)
-        throw uncapturable(map.source, 'its rows cannot be told apart: it has no key');
+      if (map.key.length === 0) throw unidentified(map.source);
     }
     const known = await this.registry.read(stream);
     if (known !== null) {
@@ -216,11 +216,7 @@ export class MysqlChangeSource extends MysqlCaptureObserver implements ChangeSou
     if (row === null) throw captureLost(stream, 'it is not registered in this database');
     const settings = await this.settings();
     const identity = this.identity(settings, row);
-    for (const [what, now] of Object.entries(identity)) {
-      const then = checkpoint.source[what];
-      if (then !== now)
-        throw otherSource(stream, `${what} was ${then ?? 'not recorded'}, is ${now || 'gone'}`);
-    }
+    assertSameSource(stream, checkpoint, identity);
     const from = parseLogPosition(checkpoint.received);
     await this.#assertStillThere(stream, from);
     if (from.gtids !== '') await this.#assertSameLog(stream, settings, from);
@@ -359,13 +355,5 @@ function unloggable(target: ConnectionTarget, problem: string, remedy: string): 
     code: 'DBPS_E359',
     message: `changes cannot be captured from the log of ${target.toString()}: ${problem}`,
     hint: remedy,
-  });
-}
-
-function otherSource(stream: StreamIdentity, difference: string): RefusedError {
-  return new RefusedError({
-    code: 'DBPS_E353',
-    message: `the checkpoint of ${stream.service} (${stream.direction}) belongs to another source: ${difference}`,
-    hint: `copy ${stream.service} again, or verify it in full`,
   });
 }

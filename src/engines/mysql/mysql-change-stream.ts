@@ -32,7 +32,8 @@ import {
   type RowsEvent,
   type TableMap,
 } from './mysql-log-event.js';
-import { changedShape, type LogRelation, type MysqlLogRelations } from './mysql-log-relations.js';
+import { changedShape } from '../stream-refusals.js';
+import { type LogRelation, type MysqlLogRelations } from './mysql-log-relations.js';
 import { readLogStatement } from './mysql-log-statement.js';
 import {
   formatLogPosition,

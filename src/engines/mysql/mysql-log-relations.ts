@@ -8,6 +8,7 @@ import { RefusedError } from '../../model/errors.js';
 import { isLongerLabelList } from '../../model/label-list.js';
 import { parseRelationId, relationId, type RelationId } from '../../model/relation-id.js';
 import type { RelationMap } from '../engine.js';
+import { changedShape } from '../stream-refusals.js';
 import { isReadableCharset, type Charsets } from './mysql-charset.js';
 import type { MysqlPool } from './mysql-connection.js';
 import { normaliseType } from './mysql-flavor.js';
@@ -289,13 +290,5 @@ export function uncapturable(subject: RelationId, why: string): RefusedError {
     code: 'DBPS_E355',
     message: `${subject} cannot be captured from the binary log: ${why}`,
     hint: 'change the column, leave the relation out of the service, or set migration.capture to trigger',
-  });
-}
-
-export function changedShape(subject: RelationId, what: string): RefusedError {
-  return new RefusedError({
-    code: 'DBPS_E354',
-    message: `${subject} is not what was planned: ${what}`,
-    hint: 'dbps plan diff',
   });
 }

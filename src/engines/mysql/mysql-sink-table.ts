@@ -1,9 +1,9 @@
 /** How rows are written to one relation of the target: its columns and unique indexes as the catalogue has them. */
 import type mysql from 'mysql2/promise';
-import { RefusedError } from '../../model/errors.js';
 import { parseRelationId } from '../../model/relation-id.js';
 import { UNCHANGED, type RelationMap, type Value } from '../engine.js';
 import { keyPlaces } from '../merge-window.js';
+import { changedShape } from '../stream-refusals.js';
 import { queryable } from './mysql-connection.js';
 import { normaliseType } from './mysql-flavor.js';
 import { readTableIndexes, type TableIndex } from './mysql-indexes.js';
@@ -44,11 +44,11 @@ export async function readTargetTable(session: mysql.Connection, map: RelationMa
             FROM information_schema.columns WHERE table_schema = ? AND table_name = ?`,
     values: [schema, name],
   });
-  if (rows.length === 0) throw unlike(map, 'it is not there');
+  if (rows.length === 0) throw changedShape(map.target, 'it is not there');
   const columns = map.columns.map((column): TargetColumn => {
     const row = rows.find((candidate) => isSameName(candidate['name'], column.target));
     if (row === undefined || /\b(?:VIRTUAL|STORED|PERSISTENT) GENERATED\b/i.test(row['extra'] ?? ''))
-      throw unlike(map, `it has no column "${column.target}" to write to`);
+      throw changedShape(map.target, `it has no column "${column.target}" to write to`);
     const type = normaliseType(row['type'] ?? '');
     return {
       name: quoteIdentifier(column.target),
@@ -71,7 +71,8 @@ export async function readTargetTable(session: mysql.Connection, map: RelationMa
     .join('\n');
   const isKey = (index: TableIndex) => !index.hasPrefix && index.columns.toSorted().join('\n') === wanted;
   const own = uniques.find(isKey);
-  if (own === undefined) throw unlike(map, `no unique index there holds just (${map.key.join(', ')})`);
+  if (own === undefined)
+    throw changedShape(map.target, `no unique index there holds just (${map.key.join(', ')})`);
   return {
     map,
     name: quoteRelation(map.target),
@@ -83,14 +84,6 @@ export async function readTargetTable(session: mysql.Connection, map: RelationMa
 }
 
 const isSameName = (a: string | null | undefined, b: string) => a?.toLowerCase() === b.toLowerCase();
-
-function unlike(map: RelationMap, why: string): RefusedError {
-  return new RefusedError({
-    code: 'DBPS_E354',
-    message: `${map.target} is not what was planned: ${why}`,
-    hint: 'dbps plan diff',
-  });
-}
 
 /** Which columns a row has; rows of one statement have the same. */
 export function presentColumns(values: readonly Value[]): readonly number[] {

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectionTarget } from '../../model/connection-target.js';
-import { DatabaseError, DbpsError, RefusedError } from '../../model/errors.js';
+import { DatabaseError } from '../../model/errors.js';
 import { relationId } from '../../model/relation-id.js';
 import type {
   CaptureObserver,
@@ -16,16 +16,12 @@ import type {
   StreamIdentity,
   StreamOptions,
 } from '../engine.js';
-import {
-  captureLost,
-  CaptureRegistry,
-  type CaptureTrigger,
-  type Registration,
-} from './mysql-capture-registry.js';
+import { assertSameSource, captureLost, changedShape, streamLost, unidentified } from '../stream-refusals.js';
+import { CaptureRegistry, type CaptureTrigger, type Registration } from './mysql-capture-registry.js';
 import { lockMysqlEpoch, queryable, type MysqlPool } from './mysql-connection.js';
 import { described, errorNumber } from './mysql-errors.js';
 import { IdSet } from './mysql-id-set.js';
-import { changedShape, readShapes, uncapturable, type Shapes } from './mysql-log-relations.js';
+import { readShapes, type Shapes } from './mysql-log-relations.js';
 import { readLogSettings, type LogSettings } from './mysql-log-settings.js';
 import { quoteIdentifier, quoteRelation } from './mysql-sql.js';
 import { streamLockName, takeStreamLock } from './mysql-stream-lock.js';
@@ -189,8 +185,7 @@ export class MysqlTriggerSource extends MysqlTriggerObserver implements ChangeSo
     const shapes = await readShapes(this.pool, maps);
     for (const map of maps) {
       if (shapes[map.source] === undefined) throw changedShape(map.source, 'it is not there');
-      if (map.key.length === 0)
-        throw uncapturable(map.source, 'its rows cannot be told apart: it has no key');
+      if (map.key.length === 0) throw unidentified(map.source);
     }
     const log = changeLogName(stream, this.target.database);
     const table = `dbps.${log}`;
@@ -234,15 +229,7 @@ export class MysqlTriggerSource extends MysqlTriggerObserver implements ChangeSo
     const row = await this.registry.read(stream);
     if (row === null) throw captureLost(stream, 'it is not registered in this database');
     const identity = this.identity(await readLogSettings(this.pool), row);
-    for (const [what, now] of Object.entries(identity)) {
-      const then = checkpoint.source[what];
-      if (then !== now)
-        throw new RefusedError({
-          code: 'DBPS_E353',
-          message: `the checkpoint of ${stream.service} (${stream.direction}) belongs to another source: ${what} was ${then ?? 'not recorded'}, is ${now}`,
-          hint: `copy ${stream.service} again, or verify it in full`,
-        });
-    }
+    assertSameSource(stream, checkpoint, identity);
     const assertIntact = () => this.#assertIntact(stream, row, maps);
     await assertIntact();
     const log = changeLogName(stream, this.target.database);
@@ -257,7 +244,7 @@ export class MysqlTriggerSource extends MysqlTriggerObserver implements ChangeSo
         confirm: (position) => this.registry.confirm(stream, position, owner),
         purge: (first, last, limit) => this.#purge(`dbps.${log}`, first, last, limit, owner),
         openTransactions: () => this.#openTransactions(),
-        describe: (error) => this.#describeLost(error),
+        describe: (error) => streamLost(this.target, error),
         release: () => lock.release(),
       },
       options,
@@ -390,16 +377,6 @@ export class MysqlTriggerSource extends MysqlTriggerObserver implements ChangeSo
         throw error;
       });
     return text === null ? null : readOpenTransactions(text);
-  }
-
-  #describeLost(error: unknown): Error {
-    if (error instanceof DbpsError) return error;
-    return new DatabaseError({
-      code: 'DBPS_E430',
-      message: `the change stream from ${this.target.toString()} was lost: ${error instanceof Error ? error.message : String(error)}`,
-      hint: 'dbps goes on from the checkpoint by itself once the server answers again',
-      cause: error,
-    });
   }
 }
 

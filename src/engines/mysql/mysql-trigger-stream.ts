@@ -4,7 +4,6 @@
  * numbers: changes of one row, and those that had to wait for each other, have them in the order in which they were made. Where a stream
  * stands is which numbers it has read.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection as CallbackConnection } from 'mysql2';
 import type mysql from 'mysql2/promise';
 import type {
@@ -15,16 +14,18 @@ import type {
   RelationMap,
   StreamOptions,
 } from '../engine.js';
+import {
+  ChangeLogPoll,
+  changeReader,
+  LookPieces,
+  type LoggedRow,
+  type LoggedText,
+} from '../change-log-poll.js';
 import { queryable } from './mysql-connection.js';
 import { IdSet } from './mysql-id-set.js';
 import { keyDecoder, rowDecoder } from './mysql-trigger-log.js';
 import { formatTriggerPosition, parseTriggerPosition } from './mysql-trigger-position.js';
 
-const PIECE_BYTES = 4 << 20;
-const SHORTEST_PAUSE_MS = 20;
-const LONGEST_PAUSE_MS = 250;
-/** How often triggers and shapes are looked after, what was applied is purged, and gaps are asked about. */
-const CARE_EVERY_MS = 2_000;
 const ROWS_AT_ONCE = 256;
 const PURGE_ROWS = 5_000;
 /** Beyond these the ranges are not spelled out in a query. */
@@ -48,13 +49,8 @@ export interface TriggerStreamContext {
   readonly release: () => Promise<void>;
 }
 
-interface LoggedRow {
+interface NumberedRow extends LoggedRow {
   readonly id: string;
-  readonly relation: string;
-  readonly kind: string;
-  readonly at_ms: string;
-  readonly new_row: string | null;
-  readonly old_key: string | null;
 }
 
 export class MysqlTriggerStream implements ChangeStream {
@@ -69,10 +65,7 @@ export class MysqlTriggerStream implements ChangeStream {
   readonly #purged = new IdSet();
   readonly #barriers = new Set<string>();
   #gaps: { readonly below: number; readonly open: ReadonlySet<string> } | null = null;
-  #cared = 0;
-  #isClosed = false;
-  readonly #stopped = new AbortController();
-  #failure: Error | null = null;
+  readonly #poll: ChangeLogPoll;
 
   constructor(context: TriggerStreamContext, options: StreamOptions) {
     this.#context = context;
@@ -80,9 +73,16 @@ export class MysqlTriggerStream implements ChangeStream {
     this.#maxChanges = options.maxChanges ?? 20_000;
     this.#read = this.#parse(options.checkpoint.received);
     this.#durable = this.#read.copy();
-    this.#decoders = options.maps.map(changeDecoder);
-    options.signal.addEventListener('abort', this.#abort, { once: true });
-    if (options.signal.aborted) this.#abort();
+    this.#decoders = options.maps.map((map) => changeReader(map, loggedText(map)));
+    this.#poll = new ChangeLogPoll(
+      {
+        look: () => this.#look(),
+        care: () => this.#care(),
+        describe: context.describe,
+        release: context.release,
+      },
+      options.signal,
+    );
   }
 
   get head(): Position {
@@ -99,29 +99,11 @@ export class MysqlTriggerStream implements ChangeStream {
 
   /** The session is gone. */
   fail(error: Error): void {
-    this.#failure ??= this.#context.describe(error);
-    this.#stopped.abort();
+    this.#poll.fail(error);
   }
 
-  async *[Symbol.asyncIterator](): AsyncIterator<ChangeTransaction> {
-    let pause = SHORTEST_PAUSE_MS;
-    try {
-      while (!this.#isClosed) {
-        let isEmpty = true;
-        for await (const piece of this.#look()) {
-          isEmpty = false;
-          yield piece;
-          if (this.#isClosed) return;
-        }
-        if (Date.now() - this.#cared >= CARE_EVERY_MS) await this.#care();
-        pause = isEmpty ? Math.min(pause * 2, LONGEST_PAUSE_MS) : SHORTEST_PAUSE_MS;
-        if (isEmpty) await sleep(pause, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
-        if (this.#failure !== null) throw this.#failure;
-      }
-    } catch (error) {
-      if (this.#isClosed) return;
-      throw this.#failure ?? this.#context.describe(error);
-    }
+  [Symbol.asyncIterator](): AsyncIterator<ChangeTransaction> {
+    return this.#poll[Symbol.asyncIterator]();
   }
 
   acknowledge(position: Position): void {
@@ -135,17 +117,9 @@ export class MysqlTriggerStream implements ChangeStream {
     return null;
   }
 
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#stopped.abort();
-    this.#options.signal.removeEventListener('abort', this.#abort);
-    await this.#context.release();
+  close(): Promise<void> {
+    return this.#poll.close();
   }
-
-  readonly #abort = (): void => {
-    void this.close();
-  };
 
   // -------------------------------------------------------------- looking
 
@@ -167,39 +141,19 @@ export class MysqlTriggerStream implements ChangeStream {
         typeCast: (field) => field.buffer()?.toString('latin1') ?? null,
       })
       .stream({ highWaterMark: ROWS_AT_ONCE });
-    const begin = this.head;
+    const pieces = new LookPieces(this.head, barriers, this.#maxChanges);
     const read = this.#read.copy();
-    let changes: Change[] = [];
-    let bytes = 0;
-    let committedAtMs: number | null = null;
-    const piece = (last: boolean): ChangeTransaction => {
-      const made: ChangeTransaction = {
-        commit: begin,
-        end: last ? this.#format(read) : begin,
-        committedAtMs: committedAtMs ?? Date.now(),
-        isOwn: false,
-        changes,
-        barriers: last ? barriers : [],
-        last,
-        bytes,
-      };
-      changes = [];
-      bytes = 0;
-      return made;
-    };
     for await (const value of rows) {
-      const row = value as LoggedRow;
+      const row = value as NumberedRow;
       const id = Number(row.id);
       if (this.#read.has(id)) continue;
-      if (changes.length >= this.#maxChanges || bytes >= PIECE_BYTES) yield piece(false);
-      committedAtMs ??= Number(row.at_ms);
-      changes.push((this.#decoders[Number(row.relation)] as (row: LoggedRow) => Change)(row));
-      bytes += (row.new_row?.length ?? 0) + (row.old_key?.length ?? 0);
+      if (pieces.isFull) yield pieces.cut(null);
+      pieces.add((this.#decoders[Number(row.relation)] as (row: LoggedRow) => Change)(row), row);
       read.add(id);
     }
     await session.query('COMMIT');
-    if (committedAtMs === null && barriers.length === 0) return;
-    const last = piece(true);
+    if (pieces.isNothing) return;
+    const last = pieces.cut(this.#format(read));
     for (const [from, to] of read.ranges) this.#read.add(from, to);
     for (const nonce of barriers) this.#barriers.add(nonce);
     yield last;
@@ -219,7 +173,6 @@ export class MysqlTriggerStream implements ChangeStream {
   // -------------------------------------------------------------- care
 
   async #care(): Promise<void> {
-    this.#cared = Date.now();
     await this.#context.assertIntact();
     await this.#closeGaps();
     await this.#purge();
@@ -263,27 +216,15 @@ export class MysqlTriggerStream implements ChangeStream {
       const done = this.#purged.ranges.find(([from, to]) => from <= first && first <= to);
       const from = done === undefined ? first : done[1] + 1;
       if (from > last) continue;
-      while ((await this.#context.purge(from, last, PURGE_ROWS)) === PURGE_ROWS) if (this.#isClosed) return;
+      while ((await this.#context.purge(from, last, PURGE_ROWS)) === PURGE_ROWS)
+        if (this.#poll.isClosed) return;
       this.#purged.add(from, last);
     }
   }
 }
 
-function changeDecoder(map: RelationMap): (row: LoggedRow) => Change {
+function loggedText(map: RelationMap): LoggedText {
   const values = rowDecoder(map.columns);
   const key = keyDecoder(map);
-  const places = map.key.map((name) => map.columns.findIndex((column) => column.name === name));
-  return ({ kind, new_row, old_key }) => {
-    switch (kind) {
-      case 'I':
-        return { kind: 'insert', map, values: values(new_row ?? '') };
-      case 'D':
-        return { kind: 'delete', map, key: key(old_key ?? '') };
-      default: {
-        const [after, before] = [values(new_row ?? ''), key(old_key ?? '')];
-        const isSame = places.every((place, i) => after[place] === before[i]);
-        return { kind: 'update', map, values: after, oldKey: isSame ? null : before };
-      }
-    }
-  };
+  return { values: (text) => values(text ?? ''), key: (text) => key(text ?? '') };
 }

@@ -20,6 +20,7 @@ import type {
   StreamIdentity,
   StreamOptions,
 } from '../engine.js';
+import { assertSameSource, changedShape } from '../stream-refusals.js';
 import type { TransactionWatch, WatchOptions } from '../usage.js';
 import { captureName } from './postgres-capture-name.js';
 import { PostgresChangeStream } from './postgres-change-stream.js';
@@ -188,15 +189,7 @@ export class PostgresChangeSource extends PostgresCaptureObserver implements Cha
 
     const mark = await this.readMark(name);
     const identity = { ...(await this.#identify()), slot: name, nonce: mark?.nonce ?? '' };
-    for (const [what, now] of Object.entries(identity)) {
-      const then = checkpoint.source[what];
-      if (then !== now)
-        throw new RefusedError({
-          code: 'DBPS_E353',
-          message: `the checkpoint of ${stream.service} (${stream.direction}) belongs to another source: ${what} was ${then ?? 'not recorded'}, is ${now || 'gone'}`,
-          hint: `copy ${stream.service} again, or verify it in full`,
-        });
-    }
+    assertSameSource(stream, checkpoint, identity);
     // What happened while a relation was not published is nowhere to be read.
     const { altered } = await this.readAlteration(name, mark);
     if (altered !== undefined) throw strayed(name, altered);
@@ -370,12 +363,7 @@ function assertIdentities(
   direction: Direction,
 ): void {
   for (const map of maps) {
-    if (!tree.some((row) => row.id === map.source))
-      throw new RefusedError({
-        code: 'DBPS_E354',
-        message: `${map.source} is not there`,
-        hint: 'dbps plan diff',
-      });
+    if (!tree.some((row) => row.id === map.source)) throw changedShape(map.source, 'it is not there');
   }
   for (const row of tree) {
     if (row.kind === 'p' || row.identity === 'f') continue;

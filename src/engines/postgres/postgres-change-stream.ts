@@ -6,7 +6,6 @@
 import type { Duplex } from 'node:stream';
 import type pg from 'pg';
 import type { ConnectionTarget } from '../../model/connection-target.js';
-import { DatabaseError } from '../../model/errors.js';
 import type {
   Change,
   ChangeStream,
@@ -18,7 +17,8 @@ import type {
 } from '../engine.js';
 import { UNCHANGED } from '../engine.js';
 import { MARK_TABLES } from './postgres-control.js';
-import { changedShape, type LogRelation, type LogRelations } from './postgres-log-relations.js';
+import { changedShape, streamLost } from '../stream-refusals.js';
+import { type LogRelation, type LogRelations } from './postgres-log-relations.js';
 import { formatLsn, parseLsn } from './postgres-lsn.js';
 import {
   committedAtMs,
@@ -153,17 +153,17 @@ export class PostgresChangeStream implements ChangeStream {
     await new Promise<void>((resolve, reject) => {
       this.#connection.once('replicationStart', resolve);
       takeCopyData(this.#connection.stream, (buffer, from, to) => this.#receive(buffer, from, to));
-      this.#connection.once('end', () => this.#fail(this.#lost()));
-      this.#session.on('error', (error) => this.#fail(this.#lost(error)));
+      this.#connection.once('end', () => this.#fail(streamLost(this.#target)));
+      this.#session.on('error', (error) => this.#fail(streamLost(this.#target, error)));
       this.#session
         .query(
           `START_REPLICATION SLOT ${quoteIdentifier(slot)} LOGICAL ${this.#durable} (proto_version '1', publication_names ${name})`,
         )
         .then(
-          () => this.#fail(this.#lost()),
+          () => this.#fail(streamLost(this.#target)),
           (error: unknown) => {
             reject(error instanceof Error ? error : new Error(String(error)));
-            this.#fail(this.#lost(error));
+            this.#fail(streamLost(this.#target, error));
           },
         );
     });
@@ -236,16 +236,6 @@ export class PostgresChangeStream implements ChangeStream {
   readonly #abort = (): void => {
     void this.close();
   };
-
-  #lost(cause?: unknown): DatabaseError {
-    const reason = cause instanceof Error ? `: ${cause.message}` : '';
-    return new DatabaseError({
-      code: 'DBPS_E430',
-      message: `the change stream from ${this.#target.toString()} was lost${reason}`,
-      hint: 'dbps goes on from the checkpoint by itself once the server answers again',
-      cause,
-    });
-  }
 
   #fail(error: Error): void {
     this.#failure ??= error;

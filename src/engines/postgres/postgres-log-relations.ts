@@ -6,6 +6,7 @@
 import { RefusedError } from '../../model/errors.js';
 import { parseRelationId, relationId, type RelationId } from '../../model/relation-id.js';
 import type { RelationMap } from '../engine.js';
+import { changedShape } from '../stream-refusals.js';
 import type { SessionPool } from './postgres-connection.js';
 import type { RelationMessage } from './postgres-pgoutput.js';
 
@@ -185,12 +186,4 @@ export function planLogRelation(known: CatalogueRelation, message: RelationMessa
 
 export function hasSameMembers(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((item) => b.includes(item));
-}
-
-export function changedShape(subject: RelationId, difference: string): RefusedError {
-  return new RefusedError({
-    code: 'DBPS_E354',
-    message: `${subject} is not what was planned: ${difference}`,
-    hint: 'dbps plan diff',
-  });
 }

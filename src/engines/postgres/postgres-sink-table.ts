@@ -5,10 +5,10 @@
  * as text; and the operator that compares keys is the index's own, since dbps's search_path finds none of an extension's.
  */
 import type pg from 'pg';
-import { RefusedError } from '../../model/errors.js';
 import { parseRelationId, relationId, type RelationId } from '../../model/relation-id.js';
 import { UNCHANGED, type RelationMap, type Value } from '../engine.js';
 import { keyPlaces } from '../merge-window.js';
+import { changedShape } from '../stream-refusals.js';
 import { quoteIdentifier, quoteRelation } from './postgres-sql.js';
 
 interface TargetColumn {
@@ -77,11 +77,11 @@ export async function readTargetTable(
     Record<'oid' | 'kind' | 'name' | 'type' | 'type_name' | 'identity' | 'generated' | 'is_nested', string>
   >(COLUMNS, [schema, name]);
   const found = rows[0];
-  if (found === undefined) throw unlike(map, 'it is not there');
+  if (found === undefined) throw changedShape(map.target, 'it is not there');
   const columns = map.columns.map((column): TargetColumn => {
     const row = rows.find((candidate) => candidate.name === column.target);
     if (row === undefined || row.generated !== '')
-      throw unlike(map, `it has no column "${column.target}" to write to`);
+      throw changedShape(map.target, `it has no column "${column.target}" to write to`);
     const isNested = row.is_nested === 't';
     return {
       name: quoteIdentifier(row.name),
@@ -96,7 +96,7 @@ export async function readTargetTable(
   const equals = key.map((place) => {
     const column = map.columns[place]?.target;
     const row = operators.rows.find((candidate) => candidate.name === column);
-    if (row === undefined) throw unlike(map, `no unique index there holds "${column}"`);
+    if (row === undefined) throw changedShape(map.target, `no unique index there holds "${column}"`);
     return row.operator;
   });
   const leaves = new Map<RelationId, string>();
@@ -110,14 +110,6 @@ export async function readTargetTable(
   }
   const only = found.kind === 'p' || map.leaves.length > 1 ? '' : 'ONLY ';
   return { map, name: `${only}${quoteRelation(map.target)}`, columns, key, equals, leaves };
-}
-
-function unlike(map: RelationMap, why: string): RefusedError {
-  return new RefusedError({
-    code: 'DBPS_E354',
-    message: `${map.target} is not what was planned: ${why}`,
-    hint: 'dbps plan diff',
-  });
 }
 
 /** Which columns a group of rows has; rows of one statement have the same. */

@@ -3,7 +3,6 @@ import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { ConnectionTarget } from '../../model/connection-target.js';
-import { DatabaseError, DbpsError, RefusedError } from '../../model/errors.js';
 import type {
   CaptureObserver,
   CaptureStatus,
@@ -16,9 +15,10 @@ import type {
   StreamIdentity,
   StreamOptions,
 } from '../engine.js';
+import { assertSameSource, captureLost, changedShape, streamLost, unidentified } from '../stream-refusals.js';
 import { lockEpoch, openSession, type SessionPool } from './postgres-connection.js';
 import { described, sqlState } from './postgres-errors.js';
-import { changedShape, readTree, type TreeRow } from './postgres-log-relations.js';
+import { readTree, type TreeRow } from './postgres-log-relations.js';
 import { quoteIdentifier, quoteLiteral, quoteRelation } from './postgres-sql.js';
 import {
   changeLogName,
@@ -157,12 +157,7 @@ export class PostgresTriggerSource extends PostgresTriggerObserver implements Ch
     const tree = await readTree(this.pool, maps);
     for (const map of maps) {
       if (!tree.some((row) => row.id === map.source)) throw changedShape(map.source, 'it is not there');
-      if (map.key.length === 0)
-        throw new RefusedError({
-          code: 'DBPS_E355',
-          message: `${map.source} cannot be captured: its rows cannot be told apart`,
-          hint: 'give it a primary key',
-        });
+      if (map.key.length === 0) throw unidentified(map.source);
     }
     const mark = { dbps: 1, nonce: randomBytes(8).toString('hex') } as const;
     // What an earlier try has left: nothing was copied yet.
@@ -204,15 +199,7 @@ export class PostgresTriggerSource extends PostgresTriggerObserver implements Ch
     const { stream, checkpoint, maps } = options;
     const mark = await this.readMark(stream);
     if (mark === null) throw captureLost(stream, 'its change log is not there');
-    for (const [what, now] of Object.entries(await this.identity(mark))) {
-      const then = checkpoint.source[what];
-      if (then !== now)
-        throw new RefusedError({
-          code: 'DBPS_E353',
-          message: `the checkpoint of ${stream.service} (${stream.direction}) belongs to another source: ${what} was ${then ?? 'not recorded'}, is ${now || 'gone'}`,
-          hint: `copy ${stream.service} again, or verify it in full`,
-        });
-    }
+    assertSameSource(stream, checkpoint, await this.identity(mark));
     const owner = { service: stream.service, epoch: checkpoint.epoch };
     const assertIntact = () => this.#assertIntact(stream, mark, maps, owner);
     await assertIntact();
@@ -224,7 +211,7 @@ export class PostgresTriggerSource extends PostgresTriggerObserver implements Ch
         table,
         assertIntact,
         purge: (snapshot) => this.#purge(table, snapshot, owner),
-        describe: (error) => this.#describeLost(error),
+        describe: (error) => streamLost(this.target, error),
         release: () => session.end().catch(() => undefined),
       },
       options,
@@ -367,16 +354,6 @@ export class PostgresTriggerSource extends PostgresTriggerObserver implements Ch
       throw error;
     }
   }
-
-  #describeLost(error: unknown): Error {
-    if (error instanceof DbpsError) return error;
-    return new DatabaseError({
-      code: 'DBPS_E430',
-      message: `the change stream from ${this.target.toString()} was lost: ${error instanceof Error ? error.message : String(error)}`,
-      hint: 'dbps goes on from the checkpoint by itself once the server answers again',
-      cause: error,
-    });
-  }
 }
 
 /** Locks of this kind belong to the database, so the stream's name is enough. */
@@ -390,12 +367,4 @@ function holderSql(stream: StreamIdentity): string {
   return `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND classid = ${first}::bigint & 4294967295 AND objid = ${second}::bigint & 4294967295 LIMIT 1`;
-}
-
-function captureLost(stream: StreamIdentity, why: string): RefusedError {
-  return new RefusedError({
-    code: 'DBPS_E351',
-    message: `capture of ${stream.service} (${stream.direction}) cannot go on: ${why}`,
-    hint: 'go one phase back and forward again: capture begins anew, and the relations are copied again',
-  });
 }
