@@ -1,6 +1,7 @@
 /** Foreign keys and counters around a fence of the MySQL family, and the end of the relations. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { MysqlRetirement, retiredName } from '../../src/engines/mysql/mysql-retirement.js';
+import { FENCE_SQLSTATE } from '../../src/model/fence-error.js';
 import { COMMIT, CLOSE, HOLD, OWNER } from '../support/fence.js';
 import { APPLICATION } from '../support/global-setup.js';
 import { startMysqlServer, type MysqlTestDatabase, type MysqlTestServer } from '../support/mariadb.js';
@@ -117,6 +118,34 @@ test('H16: a counter goes on beyond the other side, in place, and only when it m
   await expect(
     under.fence.advanceSequences(OWNER, [{ id: id('items'), peer: { ...peer, next: '300' }, clients: 0 }]),
   ).rejects.toMatchObject({ code: 'DBPS_E336' });
+});
+
+test('an opening that loses its wait for the row to a refused writer is tried again', async () => {
+  await (await under.fence.hold(OWNER, relations, HOLD)).commit(COMMIT);
+  // The refused statement is undone, the lock that it took to be refused is not, as long as its transaction lasts.
+  const writer = await database.connect(database.applicationUrl);
+  await writer.query('START TRANSACTION');
+  expect(await stateOf(writer.query('INSERT INTO orders (user_id) VALUES (1)'))).toBe(FENCE_SQLSTATE);
+  await server.query('SET GLOBAL innodb_lock_wait_timeout = 1');
+  // Sessions of the pool keep the timeout that they began with.
+  const fresh = await mysqlFenceOver(database);
+  try {
+    let isOver = false;
+    const opened = fresh.fence.open(OWNER, relations, BACK).finally(() => (isOver = true));
+    const waiting = "SELECT trx_id AS id FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
+    const waits = new Set<unknown>();
+    while (waits.size < 2 && !isOver) {
+      for (const { id: transaction } of await server.query(waiting)) waits.add(transaction);
+      await new Promise((resolve) => setTimeout(resolve, 120));
+    }
+    await writer.query('ROLLBACK');
+    await opened;
+    expect(waits.size).toBe(2);
+    await writer.query('INSERT INTO orders (user_id) VALUES (1)');
+  } finally {
+    await server.query('SET GLOBAL innodb_lock_wait_timeout = 50');
+    await fresh.close();
+  }
 });
 
 test('relations are closed to everybody, renamed together, and dropped with nothing left; a crash between is found', async () => {

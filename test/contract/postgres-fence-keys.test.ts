@@ -132,6 +132,48 @@ test('H16: nextval is refused behind the fence, and goes on beyond the other sid
   ).rejects.toMatchObject({ code: 'DBPS_E336' });
 });
 
+test('an opening that loses a deadlock to a reader who begins to write is tried again', async () => {
+  await handOver();
+  await under.fence.prepareApplier(OWNER, RELATIONS);
+  // The client never looks for a deadlock: whoever else is in one is chosen as its victim.
+  const superuser = await database.connect(database.superuserUrl);
+  await superuser.query(
+    `ALTER ROLE ${APPLICATION.user} IN DATABASE ${database.name} SET deadlock_timeout = '10min'`,
+  );
+  const isWaiting = async (mode: string, relation: string) =>
+    (
+      await superuser.query(
+        'SELECT FROM pg_locks WHERE mode = $1 AND relation = $2::regclass AND NOT granted',
+        [mode, relation],
+      )
+    ).rows.length > 0;
+  // In the other order: the last relation first. Another one stops the opener half way, so that he comes to that relation after all have waited.
+  const application = await database.connect(database.applicationUrl);
+  await application.query('BEGIN; LOCK TABLE events IN ROW EXCLUSIVE MODE');
+  const gate = await database.connect();
+  await gate.query('BEGIN; LOCK TABLE items IN ROW EXCLUSIVE MODE');
+  let isOver = false;
+  const opened = under.fence
+    .open(OWNER, RELATIONS, { ...BACK, lockTimeoutMs: 60_000 })
+    .finally(() => (isOver = true));
+  const until = async (isSo: () => Promise<boolean>) => {
+    while (!isOver && !(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  await until(() => isWaiting('ShareRowExclusiveLock', 'items'));
+  const written = application.query('INSERT INTO orders (user_id) VALUES (1)').then(
+    () => 'accepted',
+    (error: { code?: string }) => error.code,
+  );
+  await until(() => isWaiting('RowExclusiveLock', 'orders'));
+  await gate.query('COMMIT');
+
+  // Taken back, so the writer comes to the fence that is still closed, and lets go of what it has read.
+  expect(await written).toBe('XDB01');
+  await application.query('ROLLBACK');
+  await opened;
+  await application.query('INSERT INTO orders (user_id) VALUES (1)');
+});
+
 test('what an opening creates is kept with the closed fence, and made in its transaction', async () => {
   await under.fence.close(OWNER, RELATIONS, {
     ...CLOSE,

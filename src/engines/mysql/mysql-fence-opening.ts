@@ -5,14 +5,19 @@ import type { OpenFenceOptions, Ownership } from '../engine.js';
 import { queryable } from './mysql-connection.js';
 import { runKeptStatements, type Arming } from './mysql-fence-arming.js';
 import type { FenceKey } from './mysql-fence-body.js';
+import { inSmallRetries } from './mysql-fence-retry.js';
 import { readFenceRow, writeFenceRow } from './mysql-fence-row.js';
 
 export async function openFence(arming: Arming, options: OpenFenceOptions): Promise<void> {
-  const { pool, key, owner } = arming;
+  const { pool, key, owner, signal } = arming;
+  // Whoever was refused keeps a lock on the row until his transaction ends, and nobody accepts writes until this is done: not given up at
+  // the first lock wait timeout.
+  const locked = (work: (connection: mysql.Connection) => Promise<void>) =>
+    inSmallRetries(pool, owner, `opening the fence of ${owner.service}`, work, signal);
   // Asked before anything is created, and again behind the lock.
-  await pool.ownedTransaction(owner, (connection) => requireNewer(connection, key, owner, options));
+  await locked((connection) => requireNewer(connection, key, owner, options));
   await runKeptStatements(arming, 'all');
-  await pool.ownedTransaction(owner, async (connection) => {
+  await locked(async (connection) => {
     await requireNewer(connection, key, owner, options);
     const { owner: side, revision } = options.ownership;
     await writeFenceRow(connection, key, {

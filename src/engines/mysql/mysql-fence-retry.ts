@@ -3,6 +3,7 @@
  * aside, and tries again. It commits by itself, so the epoch is held by a transaction of another session meanwhile: a take-over waits for it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type mysql from 'mysql2/promise';
 import { RefusedError } from '../../model/errors.js';
 import type { Ownership } from '../engine.js';
 import type { MysqlPool } from './mysql-connection.js';
@@ -23,7 +24,7 @@ export async function inSmallRetries(
   pool: MysqlPool,
   owner: Ownership,
   what: string,
-  work: () => Promise<unknown>,
+  work: (epoch: mysql.Connection) => Promise<unknown>,
   signal?: AbortSignal,
 ): Promise<void> {
   for (let attempt = 1; ; attempt++) {
