@@ -11,6 +11,7 @@ interface Waiter {
 export class Barriers {
   readonly #seen = new Set<string>();
   readonly #waiters = new Map<string, Waiter>();
+  readonly #withheld: string[] = [];
 
   /** @throws InterruptedError past the deadline, or what ended the stream. */
   wait(nonce: string, deadlineMs: number, now: () => number): Promise<void> {
@@ -49,6 +50,15 @@ export class Barriers {
       if (this.#seen.size <= REMEMBERED) break;
       this.#seen.delete(oldest);
     }
+  }
+
+  /** They have come, and what stands before them is not all there yet. */
+  withhold(nonces: readonly string[]): void {
+    this.#withheld.push(...nonces);
+  }
+
+  release(): void {
+    this.arrived(this.#withheld.splice(0));
   }
 
   fail(error: Error): void {

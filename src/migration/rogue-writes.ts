@@ -5,13 +5,31 @@
  * when both sides were made equal by hand). The decision is written down and settles what was found before it.
  */
 import { canonicalKey } from '../engines/canonical-columns.js';
-import type { ReadOnlyDatabase, RelationMap } from '../engines/engine.js';
+import type { ChangeTransaction, ReadOnlyDatabase, RelationMap } from '../engines/engine.js';
 import { keyOn } from '../engines/relation-sides.js';
 import type { Finding } from '../model/finding.js';
 import type { JournalEntry } from '../state/state-store.js';
 import { agreeOnMethod } from '../verification/compare-methods.js';
 import { ROGUE_DECISION, ROGUE_WRITE, TRANSITION_ITSELF } from './journal.js';
 import type { RogueChange, TransitionParameters } from './step-context.js';
+
+/** What a side that does not own the writes has accepted all the same; nothing for what dbps wrote itself. Pure. */
+export function rogueChangesIn(transaction: ChangeTransaction): RogueChange[] {
+  if (transaction.isOwn) return [];
+  return transaction.changes.flatMap((change) => {
+    const maps = change.kind === 'truncate' ? change.maps : [change.map];
+    return maps.map((map) => {
+      const key =
+        change.kind === 'truncate'
+          ? null
+          : change.kind === 'delete'
+            ? change.key
+            : ((change.kind === 'update' ? change.oldKey : null) ??
+              map.key.map((name) => String(change.values[map.columns.findIndex((c) => c.name === name)])));
+      return { relation: map.source, kind: change.kind, key, position: transaction.commit };
+    });
+  });
+}
 
 export interface RogueWrite extends RogueChange {
   readonly entry: number;
