@@ -1,6 +1,7 @@
 /**
  * How close proposed boundaries come to those that authors drew themselves. One JSON line a set, then the mean over the six whose names do not
  * give the answer away, then how stable the proposals are, then how long a large script takes. Usage: npm run bench:boundaries -- <folder> (one folder a set: schema.sql, truth.json).
+ * With `--held-out`: weights chosen without the set that they are scored on (held-out.ts), and nothing else.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -9,6 +10,7 @@ import { analyzeBoundaries } from '../src/analysis/analyze.js';
 import { seededRandom } from '../src/analysis/modularity.js';
 import type { Analysis } from '../src/model/analysis.js';
 import type { DatabaseSchema } from '../src/model/database-schema.js';
+import { benchHeldOut, type HeldOutSet } from './held-out.js';
 import { benchLargeAnalysis } from './large-analysis.js';
 import { scorePartition } from './partition-score.js';
 
@@ -21,6 +23,9 @@ const UNPREFIXED = [
   'killbill',
 ];
 const DROPPED = 0.05;
+
+const NO_FOLDER =
+  'bench:boundaries needs the folder of schemas as its argument: npm run bench:boundaries -- <folder> [--held-out]';
 
 type Truth = Readonly<Record<string, string>>;
 
@@ -89,14 +94,25 @@ function inPlace(before: Pick<Analysis, 'services'>, after: Pick<Analysis, 'serv
 const pins = { services: {}, together: [], apart: [], shared: [] };
 const round = (value: number): number => Math.round(value * 1000) / 1000;
 
-async function main(): Promise<void> {
-  const folder = process.argv[2];
-  if (folder === undefined || !fs.existsSync(folder)) {
-    console.log(
-      'bench:boundaries needs the folder of schemas as its argument: npm run bench:boundaries -- <folder>',
-    );
-    return;
+async function readSets(folder: string): Promise<readonly HeldOutSet[]> {
+  const found: HeldOutSet[] = [];
+  for (const set of UNPREFIXED) {
+    const file = path.join(folder, set, 'schema.sql');
+    if (!fs.existsSync(file)) continue;
+    const { schema } = await analyze({ source: { kind: 'sql', file } });
+    const truth = JSON.parse(fs.readFileSync(path.join(folder, set, 'truth.json'), 'utf8')) as Truth;
+    found.push({ set, schema, truth });
   }
+  return found;
+}
+
+async function heldOut(folder: string): Promise<void> {
+  const sets = await readSets(folder);
+  if (sets.length < 2) console.log('bench:boundaries --held-out needs two sets or more: one is left out');
+  else benchHeldOut(sets);
+}
+
+async function scoreAll(folder: string): Promise<void> {
   const lines: { set: string; ari: number; nmi: number; mojofm: number }[] = [];
   for (const set of fs.readdirSync(folder).sort()) {
     const file = path.join(folder, set, 'schema.sql');
@@ -147,5 +163,12 @@ async function main(): Promise<void> {
   );
 }
 
-await main();
-benchLargeAnalysis();
+const folder = process.argv.slice(2).find((word) => !word.startsWith('--'));
+if (process.argv.includes('--held-out')) {
+  if (folder === undefined || !fs.existsSync(folder)) console.log(NO_FOLDER);
+  else await heldOut(folder);
+} else {
+  if (folder === undefined || !fs.existsSync(folder)) console.log(NO_FOLDER);
+  else await scoreAll(folder);
+  benchLargeAnalysis();
+}

@@ -15,6 +15,7 @@ import { copyColumns, referenceCost, referenceReplacement } from './costs.js';
 import { NO_EVIDENCE, type BoundaryEvidence } from './boundary-evidence.js';
 import { budgetConnections } from './connection-budget.js';
 import { collectEvidence, type Evidence, type EvidenceReference } from './evidence.js';
+import { GRANULARITIES, partitionBeside } from './granularity.js';
 import { freeLabels, labelCandidates, type Label } from './labels.js';
 import { partition, pinnedGraph, type Grouping, type PinnedGraph } from './partition.js';
 import { resolvePins } from './pins.js';
@@ -29,7 +30,6 @@ import { nameResolver, type ResolvedUse } from './workload.js';
 
 export { NO_EVIDENCE, type BoundaryEvidence } from './boundary-evidence.js';
 
-export const GRANULARITIES = { coarse: 0.15, balanced: 0.5, fine: 0.85 } as const;
 /** Runs behind each alternative: it is for comparison, not for a signature. */
 const ALTERNATIVE_RUNS = 25;
 
@@ -38,7 +38,15 @@ export function analyzeBoundaries(input: AnalysisInput, given: BoundaryEvidence 
   const evidence = collectEvidence(input.schema, given);
   const pins = resolvePins(evidence.index, evidence.relations.length, input.pins);
   const graph = pinnedGraph(evidence, pins);
-  const grouping = partition(graph, input);
+  const balanced = partition(graph, {
+    granularity: GRANULARITIES.balanced,
+    // A number of services that is asked for leaves it for comparison only.
+    ...(input.servicesWanted === undefined ? {} : { runs: ALTERNATIVE_RUNS }),
+  });
+  const grouping =
+    input.servicesWanted === undefined
+      ? partitionBeside(balanced, graph, { granularity: input.granularity })
+      : partition(graph, input);
   const labels = labelGroups(evidence, grouping);
   const home = homesOf(evidence, grouping, labels);
   const shared = sharedRelations(evidence, home, input.pins.shared);
@@ -101,7 +109,7 @@ export function analyzeBoundaries(input: AnalysisInput, given: BoundaryEvidence 
       labels.map((label) => label.name),
       pins.pinned,
     ),
-    alternatives: alternatives(evidence, graph, references, objects, input, grouping),
+    alternatives: alternatives(evidence, graph, references, objects, input, { proposed: grouping, balanced }),
     findings: RULES.flatMap((rule) => rule(context)).sort(compareFindings),
   };
 }
@@ -210,13 +218,13 @@ function alternatives(
   references: readonly Reference[],
   objects: readonly SharedObject[],
   input: AnalysisInput,
-  proposed: Grouping,
+  { proposed, balanced }: { readonly proposed: Grouping; readonly balanced: Grouping },
 ): readonly Alternative[] {
   return (['coarse', 'balanced', 'fine'] as const).map((name): Alternative => {
     const isProposed = input.servicesWanted === undefined && input.granularity === GRANULARITIES[name];
     const grouping = isProposed
       ? proposed
-      : partition(graph, { granularity: GRANULARITIES[name], runs: ALTERNATIVE_RUNS });
+      : partitionBeside(balanced, graph, { granularity: GRANULARITIES[name], runs: ALTERNATIVE_RUNS });
     const labels = labelGroups(evidence, grouping);
     const home = homesOf(evidence, grouping, labels);
     const crossings = findCrossings(references, objects, home);

@@ -16,6 +16,8 @@ import type { RelationId } from '../model/relation-id.js';
 import { openReadOnly } from './databases.js';
 import { gatherUses, rootWrites, type SeenTogether, type WorkloadCounts } from './gather-uses.js';
 
+export { GRANULARITIES, isGranularityName } from '../analysis/granularity.js';
+
 export type AnalyzeSource =
   | { readonly kind: 'live'; readonly target: ConnectionTarget; readonly schemas?: readonly string[] }
   | { readonly kind: 'sql'; readonly file: string; readonly engine?: EngineName };

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { largeSchema } from '../../bench/large-schema.js';
 import { dbps } from '../support/cli.js';
 
 let cwd: string;
@@ -58,6 +59,34 @@ test('--explain of a relation that is not there says so', async () => {
   const { code, stderr } = await analyze('--explain', 'ordres');
   expect(code).toBe(2);
   expect(stderr).toContain('ordres');
+});
+
+test('--granularity: by name and by number, few services to many; another word is an error (2)', async () => {
+  fs.writeFileSync(path.join(cwd, 'modules.sql'), largeSchema(60, 90));
+  const services = async (granularity: string) => {
+    const { code, stdout, stderr } = await dbps(
+      ['analyze', '--from-sql', 'modules.sql', '--fail-on', 'never', '--granularity', granularity, '--json'],
+      { cwd },
+    );
+    expect(code, stderr).toBe(0);
+    const { result } = JSON.parse(stdout) as { result: { services: { relations: string[] }[] } };
+    return result.services.map(({ relations }) => relations);
+  };
+  const [coarse, balanced, fine] = [
+    await services('coarse'),
+    await services('balanced'),
+    await services('fine'),
+  ];
+  expect(coarse.length).toBeLessThan(balanced.length);
+  expect(balanced.length).toBeLessThan(fine.length);
+  expect(await services('0.15')).toEqual(coarse);
+  expect(await services('0.85')).toEqual(fine);
+  for (const wrong of ['finest', '1.5', '']) {
+    const { code, stderr } = await analyze('--granularity', wrong);
+    expect(code).toBe(2);
+    expect(stderr).toContain('DBPS_E103');
+    expect(stderr).toContain('coarse, balanced or fine');
+  }
 });
 
 test('services × pool against what the server gives: from dbps.yaml, and a flag wins', async () => {

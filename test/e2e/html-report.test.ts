@@ -159,6 +159,137 @@ test('everything works by keyboard', async () => {
   await page.context().close();
 });
 
+test('the keyboard goes on where it was: one stop for the list, arrows in it, the focus kept and seen', async () => {
+  const { page, problems } = await open(SHOP);
+  const focused = () =>
+    page.evaluate(() => {
+      const { id, dataset } = document.activeElement as HTMLElement;
+      return dataset['relation'] ?? dataset['service'] ?? id;
+    });
+  await page.focus('#search');
+  await page.keyboard.press('Tab');
+  expect(await focused()).toBe('orders');
+  for (const [key, at] of [
+    ['ArrowDown', 'public.orders'],
+    ['End', 'public."odd.name"'],
+    ['Home', 'orders'],
+    ['ArrowDown', 'public.orders'],
+    ['ArrowDown', 'public.order_items'],
+  ] as const) {
+    await page.keyboard.press(key);
+    expect(await focused()).toBe(at);
+  }
+  const outline = () =>
+    page.evaluate(() => getComputedStyle(document.activeElement as HTMLElement).outlineStyle);
+  expect(await outline()).toBe('solid');
+  // The next stop is behind the whole list, and back again is where the arrows left it.
+  await page.keyboard.press('Tab');
+  expect(await focused()).toBe('zoom-in');
+  await page.keyboard.press('Shift+Tab');
+  expect(await focused()).toBe('public.order_items');
+
+  await page.keyboard.press('Enter');
+  expect(await focused()).toBe('public.order_items');
+  expect(await page.getAttribute('#list button[data-relation="public.order_items"]', 'aria-current')).toBe(
+    'true',
+  );
+  await page.keyboard.press('m');
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Tab');
+  expect(await focused()).toBe('do-move');
+  await page.keyboard.press('Enter');
+  expect(await focused()).toBe('move');
+  expect(await page.textContent('#said')).toMatch(/^public.order_items moved from orders to users/);
+  // The only move is taken back: its button can be pressed no more.
+  await page.focus('#undo');
+  await page.keyboard.press('Enter');
+  expect(await page.isDisabled('#undo')).toBe(true);
+  expect(await focused()).toBe('move');
+  expect(await outline()).toBe('solid');
+  await page.keyboard.press('Escape');
+  expect(await focused()).toBe('public.order_items');
+
+  for (const control of await page.locator('button, input, select, [tabindex]').all()) {
+    const name = await control.evaluate((node) => node.getAttribute('aria-label') ?? node.textContent ?? '');
+    expect(name.trim()).not.toBe('');
+  }
+  expect(problems).toEqual([]);
+  await page.context().close();
+});
+
+interface Box {
+  readonly name: string;
+  readonly x1: number;
+  readonly x2: number;
+  readonly y1: number;
+  readonly y2: number;
+}
+
+/** Where cards with their names, and numbers of crossings that are shown, stand in the picture. */
+const drawn = (page: Page): Promise<{ cards: Box[]; counts: Box[] }> =>
+  page.evaluate(() => {
+    interface Drawn {
+      id(): string;
+      data(key: string): string;
+      hasClass(name: string): boolean;
+      midpoint(): { x: number; y: number };
+      boundingBox(options: object): Omit<Box, 'name'>;
+    }
+    const { cy } = (document.getElementById('graph') as unknown as { _cyreg: { cy: unknown } })._cyreg as {
+      cy: { $(selector: string): { map<T>(to: (drawn: Drawn) => T): T[] } };
+    };
+    const box = (drawn: Drawn) => {
+      const { x1, x2, y1, y2 } = drawn.boundingBox({ includeLabels: true, includeOverlays: false });
+      return { name: drawn.id(), x1, x2, y1, y2 };
+    };
+    return {
+      cards: cy.$('node[kind="service"]').map(box),
+      counts: cy.$('edge[kind="bundle"][count]').map((edge) => {
+        const { x, y } = edge.midpoint();
+        return edge.hasClass('uncounted')
+          ? { name: '', x1: 0, x2: 0, y1: 0, y2: 0 }
+          : { name: edge.id(), x1: x - 6, x2: x + 6, y1: y - 6, y2: y + 6 };
+      }),
+    };
+  });
+
+const overlapping = (boxes: readonly Box[]): string[] =>
+  boxes.flatMap((a, at) =>
+    boxes
+      .slice(at + 1)
+      .filter((b) => a.x1 < b.x2 - 1 && b.x1 < a.x2 - 1 && a.y1 < b.y2 - 1 && b.y1 < a.y2 - 1)
+      .map((b) => `${a.name} and ${b.name}`),
+  );
+
+test.each([
+  [20, 5],
+  [200, 14],
+  [1000, 30],
+])('%i relations: no name lies on a card or on another name, no number on either', async (count, groups) => {
+  const services = Array.from({ length: groups }, (_, i) =>
+    i % 3 === 0 ? `a_name_of_some_length_${i}` : `service${i}`,
+  );
+  // Some services are large, and many have a few relations: their names are wider than they are.
+  const relations = Array.from({ length: count }, (_, i) =>
+    relation(`public.t${i}`, services[Math.floor(groups * ((i * 0.618) % 1) ** 2)] as string),
+  );
+  const edges = relations.slice(1).map((child, i) => ({
+    child: child.id,
+    parent: `public.t${(i * 13) % count}`,
+    label: `${child.id}.x`,
+    cost: 1,
+    replacement: '',
+  }));
+  const { page, problems } = await open({ ...SHOP, title: 'names', services, relations, edges, bundles: [] });
+  const { cards, counts } = await drawn(page);
+  const shown = counts.filter(({ name }) => name !== '');
+  expect(cards.length).toBe(groups);
+  expect(shown.length).toBeGreaterThan(2);
+  expect(overlapping([...cards, ...shown])).toEqual([]);
+  expect(problems).toEqual([]);
+  await page.context().close();
+});
+
 test('a real analysis: a service with its profile, a relation with its reasons, the least sure, the alternatives', async () => {
   const { analysis, schema } = await analyze({
     source: { kind: 'sql', file: path.resolve(import.meta.dirname, '../fixtures/library.sql') },

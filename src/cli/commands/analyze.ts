@@ -71,7 +71,10 @@ export function addAnalyze(program: Command, bind: Bind): void {
     )
     .option('--max-connections <n>', 'what the server gives, for a script; default: what it says')
     .option('--services <n>', 'about so many services')
-    .option('--granularity <g>', '0 coarse to 1 fine; default 0.5')
+    .option(
+      '--granularity <g>',
+      'coarse, balanced (the default), fine, or a number from 0 (coarse) to 1 (fine)',
+    )
     .option('--explain <relation>', 'why this relation stands where it does')
     .option('--fail-on <severity>', 'exit 1 from this severity on: error (default), warning or never')
     .option('--out <file>', 'save the analysis; default dbps/analysis.json where there is a dbps.yaml')
@@ -244,7 +247,7 @@ async function readAnalysis(context: Context, flags: AnalyzeFlags, config: Confi
     ...(config?.analysis.maxConnections != null && { maxConnections: config.analysis.maxConnections }),
     ...(isConfigured && (await configuredOptions(config))),
     ...(exclude !== null && { exclude }),
-    ...(flags.granularity !== undefined && { granularity: fraction('--granularity', flags.granularity) }),
+    ...(flags.granularity !== undefined && { granularity: await granularityOf(flags.granularity) }),
     ...(flags.services !== undefined && {
       servicesWanted: context.number('--services', flags.services, 1, 10_000),
     }),
@@ -305,10 +308,15 @@ async function sourceOf(
   return { kind: 'live', target: config.source.target(), ...(schemas !== undefined && { schemas }) };
 }
 
-function fraction(flag: string, text: string): number {
+async function granularityOf(text: string): Promise<number> {
+  const { GRANULARITIES, isGranularityName } = await import('../../app/analyze.js');
+  if (isGranularityName(text)) return GRANULARITIES[text];
   const value = Number(text);
   if (text.trim() !== '' && value >= 0 && value <= 1) return value;
-  throw new UsageError({ code: 'DBPS_E103', message: `"${text}" is no number from 0 to 1 (${flag})` });
+  throw new UsageError({
+    code: 'DBPS_E103',
+    message: `"${text}" is neither coarse, balanced or fine nor a number from 0 to 1 (--granularity)`,
+  });
 }
 
 async function findPlacement<P extends { readonly relation: string }>(

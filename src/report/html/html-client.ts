@@ -12,6 +12,9 @@ interface CardMetrics {
   readonly rowHeight: number;
   readonly padding: number;
   readonly header: number;
+  /** Size of a service's name in the picture's own units, and its least size in pixels of the screen. */
+  readonly nameSize: number;
+  readonly nameOnScreen: number;
 }
 
 export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, card: CardMetrics): void {
@@ -73,7 +76,7 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
 
   const corner = new Map(data.services.map((s) => [s.name, { x: s.x, y: s.y }]));
   const cardId = (service: string) => `service:${service}`;
-  const isLarge = data.relations.length > 150;
+  const countSize = data.relations.length > 150 ? 34 : 22;
   const columnsFor = (count: number) =>
     Math.max(1, Math.round(Math.sqrt((count * card.rowHeight * 1.4) / card.columnWidth)));
   const slot = (service: string, index: number, count: number) => {
@@ -134,10 +137,14 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
           label: 'data(label)',
           shape: 'round-rectangle',
           'text-valign': 'top',
-          'text-margin-y': 4,
+          'text-margin-y': -3,
           'font-size': 24,
           'font-weight': 'bold',
           color: css('--text'),
+          // Lines run behind names.
+          'text-background-color': css('--page'),
+          'text-background-opacity': 0.75,
+          'text-background-padding': '2px',
           'background-color': css('--card'),
           'background-opacity': 0.9,
           'border-width': 2,
@@ -153,13 +160,15 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
           'line-opacity': 0.3,
           'curve-style': 'straight',
           label: 'data(count)',
-          'font-size': isLarge ? 34 : 16,
+          'font-size': countSize,
           color: css('--text'),
           'text-background-color': css('--page'),
           'text-background-opacity': 0.8,
           'text-background-padding': '3px',
+          'min-zoomed-font-size': 9,
         },
       },
+      { selector: 'edge[kind="bundle"].uncounted', style: { label: '' } },
       {
         selector: 'edge[kind="reference"]',
         style: {
@@ -190,8 +199,27 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
   };
 
   /** Names of services stay readable when the whole is on the screen. */
-  const scaleNames = () =>
-    graph.nodes('[kind="service"]').style('font-size', Math.max(24, 14 / graph.zoom()));
+  const scaleNames = () => {
+    graph
+      .nodes('[kind="service"]')
+      .style('font-size', Math.max(card.nameSize, card.nameOnScreen / graph.zoom()));
+    placeCounts();
+  };
+
+  /** A number of crossings is written where neither a card, nor a name, nor a dearer line's number stands. */
+  const placeCounts = () => {
+    const size = countSize;
+    const taken = graph.nodes('[kind="service"]').map((node) => node.boundingBox({ includeLabels: true }));
+    const edges = graph.edges('[kind="bundle"]').sort((a, b) => b.data('width') - a.data('width'));
+    edges.forEach((edge) => {
+      const at = edge.midpoint();
+      const half = { x: size * (0.3 * String(edge.data('count')).length + 0.2), y: size * 0.6 };
+      const box = { x1: at.x - half.x, x2: at.x + half.x, y1: at.y - half.y, y2: at.y + half.y, w: 0, h: 0 };
+      const isFree = !taken.some((o) => o.x1 < box.x2 && o.x2 > box.x1 && o.y1 < box.y2 && o.y2 > box.y1);
+      edge.toggleClass('uncounted', !isFree);
+      if (isFree) taken.push(box);
+    });
+  };
 
   /** Between two services: one line, as thick as what it costs. */
   const drawBundles = () => {
@@ -221,6 +249,7 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
         },
       })),
     );
+    placeCounts();
   };
 
   const arrange = (service: string) => {
@@ -310,14 +339,14 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
       found += hits.length;
       const group = element('section', '');
       const heading = element('h3', '');
-      const title = element('button', `${name} `, { type: 'button', 'data-service': name });
+      const title = element('button', `${name} `, { type: 'button', tabindex: '-1', 'data-service': name });
       title.append(element('small', String(hits.length)));
       if (name === shown) title.setAttribute('aria-current', 'true');
       heading.append(title);
       group.append(heading, element('ul', ''));
       for (const id of hits) {
         const item = element('li', '');
-        const button = element('button', id, { type: 'button', 'data-relation': id });
+        const button = element('button', id, { type: 'button', tabindex: '-1', 'data-relation': id });
         if (home.get(id) !== proposal.get(id)) button.append(element('small', ' moved'));
         if (id === selected) button.setAttribute('aria-current', 'true');
         item.append(button);
@@ -325,6 +354,10 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
       }
       list.append(group);
     }
+    rove(
+      list.querySelector<HTMLButtonElement>('button[aria-current]') ??
+        list.querySelector<HTMLButtonElement>('button'),
+    );
     byId('found').textContent = words.length === 0 ? '' : `${found} of ${data.relations.length}`;
   };
 
@@ -510,6 +543,24 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
 
   // ------------------------------------------------------------------ acts
 
+  /** A panel that is drawn anew takes the focus with it: whoever works by keyboard must not begin at the top again. */
+  const keepFocus = (back: string | null, act: () => void) => {
+    act();
+    const holder = document.activeElement as HTMLButtonElement | null;
+    if (holder !== null && holder !== document.body && holder.disabled !== true) return;
+    const item = back === null ? null : listButton('relation', back);
+    (document.getElementById('move') ?? item ?? byId('search')).focus({ preventScroll: true });
+  };
+  const listButton = (kind: 'relation' | 'service', name: string) =>
+    document.querySelector<HTMLButtonElement>(`#list button[data-${kind}="${CSS.escape(name)}"]`);
+  /** The list is one stop of the Tab key, however long; arrows go through it. */
+  const rove = (to: HTMLButtonElement | null | undefined) => {
+    if (!to) return;
+    for (const button of document.querySelectorAll<HTMLButtonElement>('#list button[tabindex="0"]'))
+      button.tabIndex = -1;
+    to.tabIndex = 0;
+  };
+
   const select = (id: string | null, isFar = false) => {
     selected = id;
     shown = null;
@@ -519,6 +570,7 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
       if (button.dataset['relation'] === id) {
         button.setAttribute('aria-current', 'true');
         button.scrollIntoView({ block: 'nearest' });
+        rove(button);
       } else button.removeAttribute('aria-current');
     }
     if (id !== null && isFar) {
@@ -531,9 +583,9 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
     select(null);
     shown = name;
     showDetail();
-    document
-      .querySelector(`#list button[data-service="${CSS.escape(name)}"]`)
-      ?.setAttribute('aria-current', 'true');
+    const button = listButton('service', name);
+    button?.setAttribute('aria-current', 'true');
+    rove(button);
   };
 
   const place = (relation: string, service: string) => {
@@ -550,7 +602,7 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
     if (from === service) return;
     undoStack.push({ relation, from });
     place(relation, service);
-    afterMove(relation);
+    keepFocus(relation, () => afterMove(relation));
     byId('said').textContent = `${relation} moved from ${from} to ${service}. Price ${money(price())}.`;
   };
 
@@ -564,7 +616,7 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
     const last = undoStack.pop();
     if (!last) return;
     place(last.relation, last.from);
-    afterMove(last.relation);
+    keepFocus(last.relation, () => afterMove(last.relation));
     byId('said').textContent = `${last.relation} is back in ${last.from}.`;
   });
   byId('reset').addEventListener('click', () => {
@@ -572,7 +624,7 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
       const last = undoStack.pop();
       if (last) place(last.relation, last.from);
     }
-    afterMove(selected);
+    keepFocus(selected, () => afterMove(selected));
     byId('said').textContent = 'Back to the proposal.';
   });
   byId('copy').addEventListener('click', () => {
@@ -616,7 +668,8 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
     const found = (event.target as HTMLElement).closest<HTMLElement>(
       '[data-relation], [data-service]',
     )?.dataset;
-    if (found?.['relation'] !== undefined) select(found['relation'], true);
+    const relation = found?.['relation'];
+    if (relation !== undefined) keepFocus(relation, () => select(relation, true));
     else if (found?.['service'] !== undefined) selectService(found['service']);
   };
   byId('search').addEventListener('input', showList);
@@ -634,6 +687,7 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
     );
     if (!first) return;
     event.preventDefault();
+    rove(first);
     first.focus();
     if (event.key === 'Enter') select(first.dataset['relation'] ?? null, true);
   });
@@ -648,12 +702,18 @@ export function htmlClient(cytoscape: typeof cytoscapeModule, data: HtmlData, ca
     if (to === undefined || at < 0) return;
     event.preventDefault();
     if (to < 0) byId('search').focus();
-    else buttons[Math.min(to, buttons.length - 1)]?.focus();
+    else {
+      const next = buttons[Math.min(to, buttons.length - 1)];
+      rove(next);
+      next?.focus();
+    }
   });
   document.addEventListener('keydown', (event) => {
     const isTyping = /^(INPUT|SELECT|TEXTAREA)$/.test((event.target as HTMLElement).tagName);
-    if (event.key === 'Escape') select(null);
-    else if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === 'Escape') {
+      const before = selected;
+      keepFocus(before, () => select(null));
+    } else if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
     else if (event.key === '/') {
       event.preventDefault();
       byId('search').focus();

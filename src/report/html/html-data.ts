@@ -74,7 +74,14 @@ export interface HtmlBundle {
 export const SHARED_CARD = '(shared)';
 export const UNASSIGNED_CARD = '(unassigned)';
 
-export const CARD = { columnWidth: 210, rowHeight: 34, padding: 26, header: 44 } as const;
+export const CARD = {
+  columnWidth: 210,
+  rowHeight: 34,
+  padding: 26,
+  header: 44,
+  nameSize: 24,
+  nameOnScreen: 14,
+} as const;
 
 /** Columns of a card so that it is a little wider than high. */
 export function cardColumns(relations: number): number {

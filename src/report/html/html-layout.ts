@@ -4,6 +4,7 @@
  */
 import cytoscape from 'cytoscape';
 import fcose from 'cytoscape-fcose';
+import { CARD } from './html-data.js';
 
 export interface CardBox {
   readonly name: string;
@@ -58,9 +59,60 @@ export async function placeCards(
   });
   graph.destroy();
   if (placed.length <= MOST_SWAPPED) untangle(placed, links);
-  // Room for the card's name above it.
-  pushApart(placed, boxes.length > 8 ? 150 : 70);
+  makeRoomForNames(placed);
   return new Map(placed.map(({ name, x, y }) => [name, { x: Math.round(x), y: Math.round(y) }]));
+}
+
+/** The picture's part of a small screen (1,400 by 850) less its margin, in pixels: how small everything must become to be seen at once. */
+const SCREEN = { width: 700, height: 600 };
+/** Width of a bold letter by its size. */
+const LETTER = 0.66;
+const GAP = 50;
+
+/**
+ * Pushes cards apart until no name lies on another card. Names keep a size on the screen, so the wider the picture becomes the more room
+ * they take in it: room is made for the size that they have when everything is seen, again and again until that hardly changes.
+ */
+function makeRoomForNames(
+  placed: { name: string; x: number; y: number; width: number; height: number }[],
+): void {
+  for (let round = 0; round < 6; round += 1) {
+    const zoom = zoomToFit(placed);
+    const size = Math.max(CARD.nameSize, CARD.nameOnScreen / zoom);
+    const withNames = placed.map((box) => {
+      const width = Math.max(box.width, box.name.length * LETTER * size);
+      const above = 1.4 * size;
+      return {
+        box,
+        x: box.x + box.width / 2 - width / 2,
+        y: box.y - above,
+        width,
+        height: box.height + above,
+        above,
+      };
+    });
+    pushApart(withNames, GAP);
+    for (const { box, x, y, width, above } of withNames)
+      Object.assign(box, { x: x + width / 2 - box.width / 2, y: y + above });
+    if (zoomToFit(placed) > 0.97 * zoom) return;
+  }
+}
+
+function zoomToFit(boxes: readonly { x: number; y: number; width: number; height: number }[]): number {
+  const span = (from: (box: (typeof boxes)[number]) => number, to: (box: (typeof boxes)[number]) => number) =>
+    Math.max(1, Math.max(...boxes.map(to)) - Math.min(...boxes.map(from)));
+  return Math.min(
+    SCREEN.width /
+      span(
+        (box) => box.x,
+        (box) => box.x + box.width,
+      ),
+    SCREEN.height /
+      span(
+        (box) => box.y,
+        (box) => box.y + box.height,
+      ),
+  );
 }
 
 /** So few cards that a line behind one of them is seen, and so many pairs that all can be tried. */

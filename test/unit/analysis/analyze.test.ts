@@ -59,7 +59,7 @@ describe('a shop', () => {
     expect(confidences).toEqual([...confidences].sort((a, b) => a - b));
   });
 
-  test('coarse has no more services than fine', () => {
+  test('its alternatives are in order, and priced', () => {
     const [coarse, balanced, fine] = analysis.alternatives.map((alternative) => alternative.services.length);
     expect(coarse).toBeLessThanOrEqual(balanced as number);
     expect(balanced).toBeLessThanOrEqual(fine as number);
