@@ -17,7 +17,7 @@ import {
   transitionUnderWay,
   type Leg,
 } from './itinerary.js';
-import { readAttempt, ROGUE_WRITE } from './journal.js';
+import { readAttempt } from './journal.js';
 import { restingModes } from './modes.js';
 import { keepOwner } from './reconcile.js';
 import type { Wish } from './requests.js';
@@ -25,22 +25,11 @@ import type { MoveContext } from './move-context.js';
 import type { DatabaseOpener, MoveEnvironment } from './move-environment.js';
 import { carryOut, takeBack, type Run, type TransitionResult } from './orchestrator.js';
 import { describeShapeChanges, findShapeChanges, shapeRemedy } from './shape.js';
-import { StreamWatch } from './stream-watch.js';
+import { isConvergedIn, ServiceStreams } from './service-streams.js';
+import { takeService, type TakenService, type TakeOptions } from './take-service.js';
 import { recordVerification } from './verified.js';
 import { verifyMove } from './verify-move.js';
-import type {
-  GuardContext,
-  ReplicationStatus,
-  ReplicatorHandle,
-  StepContext,
-  TransitionParameters,
-} from './step-context.js';
-
-export interface OpenRunnerOptions {
-  /** `--lock-timeout`. */
-  readonly waitMs: number;
-  readonly signal: AbortSignal;
-}
+import type { GuardContext, ReplicationStatus, StepContext, TransitionParameters } from './step-context.js';
 
 export class ServiceRunner {
   #plan: Plan;
@@ -53,10 +42,9 @@ export class ServiceRunner {
   readonly #targetOpener: DatabaseOpener;
   readonly #heartbeat: Heartbeat;
   readonly #confirmable: string;
-  readonly #watch: StreamWatch;
+  readonly #streams: ServiceStreams;
   #legacy: Database | null = null;
   #target: Database | null = null;
-  readonly #replicators = new Map<Direction, ReplicatorHandle>();
   #step: { step: string | null; index: number; of: number; waitingFor: string | null } = {
     step: null,
     index: 0,
@@ -65,81 +53,21 @@ export class ServiceRunner {
   };
 
   /** Takes the lease, raises the epoch on both databases, and only then lets anything read a checkpoint. */
-  static async open(
-    environment: MoveEnvironment,
-    name: string,
-    options: OpenRunnerOptions,
-  ): Promise<ServiceRunner> {
-    const service = environment.plan.services.find((candidate) => candidate.name === name);
-    if (service === undefined) {
-      throw new RefusedError({
-        code: 'DBPS_E303',
-        message: `the plan has no service "${name}"`,
-        hint: 'dbps plan show',
-      });
-    }
-    const targetOpener = environment.target(service);
-    const legacy = await environment.legacy.open();
-    let target: Database | null = null;
-    let runner: ServiceRunner | null = null;
-    try {
-      target = (await targetOpener.exists()) ? await targetOpener.open() : null;
-      const before = await environment.store.service(name);
-      const floor = Math.max(
-        (await legacy.control.readEpoch(name)) ?? 0,
-        (await target?.control.readEpoch(name)) ?? 0,
-      );
-      const owner = await environment.store.acquireLease(name, {
-        holder: environment.holder,
-        host: environment.host,
-        durationMs: environment.leaseMs,
-        waitMs: options.waitMs,
-        floor,
-        signal: options.signal,
-      });
-      // A token names the epoch that was current when it was printed; any lease in between voids it.
-      const isNext = before !== null && owner.epoch === Math.max(before.epoch, floor) + 1;
-      runner = new ServiceRunner(environment, service, owner, {
-        legacy,
-        target,
-        targetOpener,
-        confirmable: before !== null && isNext ? confirmationToken(before) : '',
-        signal: options.signal,
-      });
-      await environment.at('lease.acquired');
-      for (const database of [legacy, target]) {
-        if ((await database?.control.readEpoch(name)) != null) await database?.control.raiseEpoch(owner);
-      }
-      await environment.at('lease.epoch-raised');
-      return runner;
-    } catch (error) {
-      if (runner !== null) await runner.close();
-      else await Promise.allSettled([legacy.close(), target?.close()]);
-      throw error;
-    }
+  static open(environment: MoveEnvironment, name: string, options: TakeOptions): Promise<ServiceRunner> {
+    return takeService(environment, name, options, (taken) => new ServiceRunner(environment, taken, options));
   }
 
-  private constructor(
-    environment: MoveEnvironment,
-    service: ServicePlan,
-    owner: Ownership,
-    opened: {
-      legacy: Database;
-      target: Database | null;
-      targetOpener: DatabaseOpener;
-      confirmable: string;
-      signal: AbortSignal;
-    },
-  ) {
+  private constructor(environment: MoveEnvironment, taken: TakenService, options: TakeOptions) {
+    const { service, owner } = taken;
     this.#environment = environment;
     this.#plan = environment.plan;
     this.#service = service;
     this.owner = owner;
     this.#maps = environment.maps(service);
-    this.#legacy = opened.legacy;
-    this.#target = opened.target;
-    this.#targetOpener = opened.targetOpener;
-    this.#confirmable = opened.confirmable;
+    this.#legacy = taken.legacy;
+    this.#target = taken.target;
+    this.#targetOpener = taken.targetOpener;
+    this.#confirmable = taken.confirmable;
     this.#heartbeat = new Heartbeat({
       store: environment.store,
       owner,
@@ -147,8 +75,12 @@ export class ServiceRunner {
       now: environment.now,
       progress: () => this.progress(),
     });
-    this.signal = AbortSignal.any([opened.signal, this.#heartbeat.lost]);
-    this.#watch = new StreamWatch();
+    this.signal = AbortSignal.any([options.signal, this.#heartbeat.lost]);
+    this.#streams = new ServiceStreams({
+      store: environment.store,
+      owner,
+      create: (direction) => environment.createReplicator(this.#streamContext(), direction),
+    });
   }
 
   get service(): ServicePlan {
@@ -173,14 +105,10 @@ export class ServiceRunner {
     const legacy = this.#openLegacy();
     if (this.#target === null || state.activity === 'paused') return;
     const owner = (await this.#environment.store.route(name))?.owner ?? 'legacy';
-    // On the way back the rows may be gone already: what still arrives is kept, not applied.
-    const isConverged =
-      state.phase !== 'provisioned' && state.phase !== 'planned' && state.target !== 'provisioned';
-    const modes = restingModes(state.phase, owner, isConverged);
-    const hasForward = (await this.#target.control.readCheckpoint(name, 'forward')) !== null;
-    const hasReverse = (await legacy.control.readCheckpoint(name, 'reverse')) !== null;
-    if (modes.reverse !== null && hasReverse) await this.#replicator('reverse').start(modes.reverse);
-    if (modes.forward !== null && hasForward) await this.#replicator('forward').start(modes.forward);
+    await this.#streams.rest(restingModes(state.phase, owner, isConvergedIn(state.phase, state.target)), {
+      forward: (await this.#target.control.readCheckpoint(name, 'forward')) !== null,
+      reverse: (await legacy.control.readCheckpoint(name, 'reverse')) !== null,
+    });
   }
 
   /** One wish, whoever it came from. @throws RefusedError E327 while the service is paused. */
@@ -252,12 +180,11 @@ export class ServiceRunner {
 
   async #applyDdl(signal: AbortSignal): Promise<void> {
     // Without this the streams stand, and what they keep is never applied.
-    for (const replicator of this.#replicators.values()) replicator.resume();
+    this.#streams.resume();
     await this.#restIfPossible();
     const adopted = await adoptDdl(this.stepContext({}, signal), this.#environment.replan);
     if (adopted === null) return;
-    for (const replicator of this.#replicators.values()) await replicator.stop();
-    this.#replicators.clear();
+    await this.#streams.forget();
     this.#plan = adopted.plan;
     this.#service = adopted.service;
     this.#maps = this.#environment.maps(adopted.service);
@@ -295,20 +222,20 @@ export class ServiceRunner {
   }
 
   async pause(reason: string): Promise<void> {
-    for (const replicator of this.#replicators.values()) await replicator.pause();
+    await this.#streams.pause();
     await this.#environment.store.update(this.owner, { activity: 'paused', reason });
   }
 
   /** Replication goes on; a transition that was under way is for the caller to go on with. */
   async resume(): Promise<void> {
     await this.#environment.store.update(this.owner, { activity: 'idle', reason: null });
-    for (const replicator of this.#replicators.values()) replicator.resume();
+    this.#streams.resume();
     await this.rest();
   }
 
   /** Streams that were started, with how they are. */
   streams(): readonly (readonly [Direction, ReplicationStatus])[] {
-    return [...this.#replicators].map(([direction, replicator]) => [direction, replicator.status()] as const);
+    return this.#streams.statuses();
   }
 
   /** What `status` shows of this runner: written with each heartbeat. */
@@ -318,15 +245,13 @@ export class ServiceRunner {
       stepIndex: this.#step.index,
       steps: this.#step.of,
       waitingFor: this.#step.waitingFor,
-      forward: this.#watch.describe(this.#replicators.get('forward')),
-      reverse: this.#watch.describe(this.#replicators.get('reverse')),
-      rogueWrites: this.#watch.rogueWrites,
+      ...this.#streams.describe(),
     };
   }
 
   /** Replicators at a batch boundary, lease given back, connections closed. Safe to call once, whatever happened. */
   async close(): Promise<void> {
-    await Promise.allSettled([...this.#replicators.values()].map((replicator) => replicator.stop()));
+    await this.#streams.close();
     await this.#heartbeat.stop();
     await this.#environment.store.releaseLease(this.owner).catch(() => undefined);
     await Promise.allSettled([this.#legacy?.close(), this.#target?.close()]);
@@ -385,8 +310,8 @@ export class ServiceRunner {
   }
 
   stepContext(parameters: TransitionParameters, signal: AbortSignal): StepContext {
-    const forward = () => this.#replicator('forward');
-    const reverse = () => this.#replicator('reverse');
+    const forward = () => this.#streams.get('forward');
+    const reverse = () => this.#streams.get('reverse');
     const openTarget = () => this.#openTarget();
     return {
       ...this.#base(signal),
@@ -430,7 +355,7 @@ export class ServiceRunner {
         await recordVerification(context, result);
         return result;
       },
-      replication: async (direction) => this.#replicators.get(direction)?.status() ?? null,
+      replication: async (direction) => this.#streams.status(direction),
     };
   }
 
@@ -450,34 +375,14 @@ export class ServiceRunner {
     };
   }
 
-  #replicator(direction: Direction): ReplicatorHandle {
-    const existing = this.#replicators.get(direction);
-    if (existing !== undefined) return existing;
+  #streamContext(): MoveContext {
     const openTarget = () => this.#openTarget();
-    const replicator = this.#environment.createReplicator(
-      {
-        ...this.#base(this.signal),
-        get target() {
-          return openTarget();
-        },
+    return {
+      ...this.#base(this.signal),
+      get target() {
+        return openTarget();
       },
-      direction,
-    );
-    this.#replicators.set(direction, replicator);
-    replicator.onRogue((change) => {
-      if (!this.#watch.countRogue()) return;
-      const { relation, kind, position } = change;
-      void this.#environment.store
-        .append(this.owner, {
-          transition: direction,
-          step: ROGUE_WRITE,
-          event: 'note',
-          detail: `${kind} in ${relation} at ${position}`,
-          data: change,
-        })
-        .catch(() => undefined);
-    });
-    return replicator;
+    };
   }
 
   #openLegacy(): Database {
