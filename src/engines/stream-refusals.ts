@@ -25,12 +25,18 @@ export function assertSameSource(
   }
 }
 
+/** What to type then. Before the cutover everything is in legacy, and what was copied may be thrown away. */
+export const beginAnew = ({ service, direction }: StreamIdentity): string =>
+  direction === 'forward'
+    ? `dbps migrate abort ${service}, then dbps migrate advance ${service} --to provisioned, and on: capture begins anew, and the relations are copied again`
+    : 'go one phase back and forward again: capture begins anew, and the relations are copied again';
+
 /** Capture cannot go on from where it is. */
 export function captureLost(stream: StreamIdentity, why: string): RefusedError {
   return new RefusedError({
     code: 'DBPS_E351',
     message: `capture of ${stream.service} (${stream.direction}) cannot go on: ${why}`,
-    hint: 'go one phase back and forward again: capture begins anew, and the relations are copied again',
+    hint: beginAnew(stream),
   });
 }
 

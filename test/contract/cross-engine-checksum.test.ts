@@ -452,14 +452,14 @@ describe('ranges', () => {
       'uuid in sixteen bytes',
       [{ name: 'k', postgres: 'uuid', mysql: 'binary(16)' }],
       'md5(g::text)::uuid',
-      'UNHEX(MD5(seq))',
+      'UNHEX(MD5(CONCAT(seq)))',
       ['uuid'],
     ],
     [
       'uuid as text',
       [{ name: 'k', postgres: 'uuid', mysql: 'char(36) CHARACTER SET ascii' }],
       'md5(g::text)::uuid',
-      "INSERT(INSERT(INSERT(INSERT(MD5(seq), 9, 0, '-'), 14, 0, '-'), 19, 0, '-'), 24, 0, '-')",
+      "INSERT(INSERT(INSERT(INSERT(MD5(CONCAT(seq)), 9, 0, '-'), 14, 0, '-'), 19, 0, '-'), 24, 0, '-')",
       ['uuid'],
     ],
     [
@@ -467,14 +467,14 @@ describe('ranges', () => {
       'MariaDB’s own uuid',
       [{ name: 'k', postgres: 'uuid', mysql: 'uuid' }],
       "overlay(overlay(md5(g::text) placing '4' from 13) placing 'a' from 17)::uuid",
-      "INSERT(INSERT(MD5(seq), 13, 1, '4'), 17, 1, 'a')",
+      "INSERT(INSERT(MD5(CONCAT(seq)), 13, 1, '4'), 17, 1, 'a')",
       ['bytes'],
     ],
     [
       'bytes',
       [{ name: 'k', postgres: 'bytea', mysql: 'varbinary(20)' }],
       "decode(md5(g::text), 'hex')",
-      'UNHEX(MD5(seq))',
+      'UNHEX(MD5(CONCAT(seq)))',
       ['bytes of the value'],
     ],
     [
@@ -514,7 +514,9 @@ describe('ranges', () => {
     await postgres.query(
       `INSERT INTO ${table} SELECT g % 4, (ARRAY['b','a','C'])[1 + g % 3], md5(g::text)::uuid FROM ${series}`,
     );
-    await mysql.query(`INSERT INTO ${table} SELECT seq % 4, 1 + seq % 3, UNHEX(MD5(seq)) FROM seq_1_to_600`);
+    await mysql.query(
+      `INSERT INTO ${table} SELECT seq % 4, 1 + seq % 3, UNHEX(MD5(CONCAT(seq))) FROM seq_1_to_600`,
+    );
     await everyRowOnce(map, ['number', 'bytes', 'uuid'], 600);
   });
 

@@ -3,8 +3,9 @@
  * settings are what it is about.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { MysqlPool } from '../../src/engines/mysql/mysql-connection.js';
+import { MysqlPool, queryable } from '../../src/engines/mysql/mysql-connection.js';
 import { MysqlPreflight } from '../../src/engines/mysql/mysql-preflight.js';
+import { readPrepared } from '../../src/engines/mysql/mysql-prepared.js';
 import { ConnectionTarget } from '../../src/model/connection-target.js';
 import { startMysqlServer, type MysqlTestDatabase, type MysqlTestServer } from '../support/mariadb.js';
 
@@ -207,4 +208,37 @@ test('privileges are named one by one, and the statements given grant them', asy
   const asTarget = await findings(target, 'target', wanted);
   expect(asTarget.get('SEC213')?.[0]?.message).toContain('CREATE VIEW');
   await server.query("DROP USER 'little'@'%'");
+});
+
+test('a transaction that is prepared and waits for its coordinator is seen, whoever may ask for the list', async () => {
+  const coordinator = await database.connect(database.applicationUrl);
+  const [[row]] = (await coordinator.query('SELECT CONNECTION_ID() AS id')) as unknown as [[{ id: string }]];
+  for (const step of [
+    "XA START 'held'",
+    'INSERT INTO stays VALUES (77)',
+    "XA END 'held'",
+    "XA PREPARE 'held'",
+  ])
+    await coordinator.query(step);
+  // The session goes, what it has prepared stays.
+  await coordinator.end();
+  await expect
+    .poll(() => server.query('SELECT 1 FROM information_schema.processlist WHERE id = ?', [row.id]), {
+      timeout: 30_000,
+    })
+    .toEqual([]);
+  const seen = async () => {
+    const pool = await MysqlPool.open(database.target, { applicationName: 'dbps test', readOnly: true });
+    try {
+      return await pool.use((connection) => readPrepared(queryable(connection)));
+    } finally {
+      await pool.close();
+    }
+  };
+  try {
+    await expect.poll(seen, { timeout: 30_000, interval: 200 }).toHaveLength(1);
+  } finally {
+    await server.query("XA ROLLBACK 'held'");
+  }
+  await expect.poll(seen, { timeout: 30_000 }).toEqual([]);
 });

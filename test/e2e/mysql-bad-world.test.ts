@@ -193,3 +193,93 @@ test('Ctrl-C while writers are held: before the commit point legacy goes on, aft
   const after = await project.legacy.query("SELECT v FROM `group` WHERE `o'clock` < 5 ORDER BY `o'clock`");
   expect(after.map(({ v }) => Number(v))).toEqual([42, 0.666666666, 43, 44]);
 });
+
+/** What a backup of now would bring back: where the service has got to. */
+const checkpoint = async () =>
+  (
+    await service().query(
+      "SELECT applied, received FROM dbps.checkpoint WHERE service = 'orders' AND direction = 'forward'",
+    )
+  )[0] as { readonly applied: string; readonly received: string };
+
+/** Rows that came after the backup are gone, and so is what was known of them. */
+async function restore({ applied, received }: Awaited<ReturnType<typeof checkpoint>>): Promise<void> {
+  const session = await service().connect();
+  await session.query("SET @dbps_session = 'on'");
+  await session.query("DELETE FROM `group` WHERE `o'clock` > 9100");
+  await session.query(
+    "UPDATE dbps.checkpoint SET applied = ?, received = ? WHERE service = 'orders' AND direction = 'forward'",
+    [applied, received],
+  );
+}
+
+async function carryOver(from: number): Promise<void> {
+  const runner = project.start(['run']);
+  await runner.until('forward stream: replay has converged');
+  for (let row = from; row < from + 50; row++)
+    await project.legacy.query("INSERT INTO `group` VALUES (?, 'later', 1)", [row]);
+  await expect
+    .poll(async () => (await service().query("SELECT 1 FROM `group` WHERE `o'clock` >= ?", [from])).length, {
+      timeout: 120_000,
+      interval: 100,
+    })
+    .toBe(50);
+  runner.child.kill('SIGTERM');
+  expect((await runner.ended).code).toBe(5);
+}
+
+test('a target restored from a backup: the log has what came after it, and brings it again', async () => {
+  const backup = await checkpoint();
+  await carryOver(9101);
+  await restore(backup);
+  expect(await service().query("SELECT 1 FROM `group` WHERE `o'clock` > 9100")).toEqual([]);
+  const runner = project.start(['run']);
+  await expect
+    .poll(async () => (await service().query("SELECT 1 FROM `group` WHERE `o'clock` > 9100")).length, {
+      timeout: 120_000,
+      interval: 100,
+    })
+    .toBe(50);
+  const verified = await project.json(['verify', 'orders', '--mode', 'full']);
+  expect([verified.error, verified.result]).toMatchObject([null, { isEqual: true }]);
+  runner.child.kill('SIGTERM');
+  expect((await runner.ended).code).toBe(5);
+});
+
+test('the log of after the backup is purged: told, never begun at another place; abort and begin anew', async () => {
+  const backup = await checkpoint();
+  await carryOver(9201);
+  await restore(backup);
+  // MariaDB keeps what a reader may still want; ours is gone, which the server notices when it gets to it.
+  await server.query('SET GLOBAL slave_connections_needed_for_purge = 0').catch(() => undefined);
+  await server.query('FLUSH BINARY LOGS');
+  await expect
+    .poll(
+      async () => {
+        const files = await server.query('SHOW BINARY LOGS');
+        await server.query(`PURGE BINARY LOGS TO '${String(files.at(-1)?.['Log_name'])}'`);
+        return (await server.query('SHOW BINARY LOGS')).length;
+      },
+      { timeout: 120_000, interval: 200 },
+    )
+    .toBe(1);
+  const refused = await project.json(advance('write-cutover'));
+  expectError(refused, 3, 'DBPS_E351', /log/, /dbps migrate abort orders/);
+  const told = await project.json(['status', 'orders']);
+  expect(told.result).toMatchObject({
+    services: [
+      { phase: 'read-cutover', traffic: { owner: 'legacy' }, capture: { forward: { isLost: true } } },
+    ],
+  });
+  expect(told.findings).toMatchObject([{ code: 'DRF102', remedy: 'dbps migrate abort orders' }]);
+  // Legacy goes on all the while.
+  await project.legacy.query("INSERT INTO `group` VALUES (9300, 'legacy goes on', 1)");
+  expectDone(await project.json(['migrate', 'abort', 'orders', '--yes']));
+  expectDone(await project.json(advance('provisioned')));
+  expectDone(await project.json(advance('dual-write')));
+  const runner = project.start(['run']);
+  const verified = await project.json(['verify', 'orders', '--mode', 'full']);
+  expect([verified.error, verified.result]).toMatchObject([null, { isEqual: true }]);
+  runner.child.kill('SIGTERM');
+  expect((await runner.ended).code).toBe(5);
+});

@@ -31,9 +31,9 @@ function statements(roll: (below: number) => number): string[] {
   const name = () => `${roll(2) === 0 ? 'É' : 'e'}${roll(2) === 0 ? 'x' : 'X'}${roll(30)}`;
   const all: (() => string)[] = [
     () =>
-      `INSERT IGNORE INTO docs VALUES (${id()}, REPEAT(SHA1(${roll(1e6)}), ${roll(200)}), ${roll(99)}.5, ${roll(9)}.1, ${roll(9)}e-7, x'00ff5c${10 + roll(80)}0a', NOW(6), ${1 + roll(2)}, POINT(${roll(9)}, 1), ${roll(511)})`,
+      `INSERT IGNORE INTO docs VALUES (${id()}, REPEAT(SHA1('${roll(1e6)}'), ${roll(200)}), ${roll(99)}.5, ${roll(9)}.1, ${roll(9)}e-7, x'00ff5c${10 + roll(80)}0a', NOW(6), ${1 + roll(2)}, POINT(${roll(9)}, 1), ${roll(511)})`,
     () => `UPDATE docs SET n = n + 0.1, f = f * 1.1 WHERE id % 7 = ${roll(7)}`,
-    () => `UPDATE docs SET big = REPEAT(SHA1(${roll(1e6)}), ${roll(300)}), b = NULL WHERE id = ${id()}`,
+    () => `UPDATE docs SET big = REPEAT(SHA1('${roll(1e6)}'), ${roll(300)}), b = NULL WHERE id = ${id()}`,
     () => `UPDATE IGNORE docs SET id = id + 200 WHERE id = ${id()}`,
     () => `UPDATE IGNORE docs SET id = id - 200 WHERE id = ${200 + id()}`,
     () => `DELETE FROM docs WHERE id = ${id()}`,

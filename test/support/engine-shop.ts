@@ -39,8 +39,8 @@ CREATE TABLE order_items (
 INSERT INTO users (name) WITH RECURSIVE s (g) AS (SELECT 1 UNION ALL SELECT g + 1 FROM s WHERE g < 50) SELECT concat('user ', g) FROM s;
 INSERT INTO orders (user_id, code, total, note, gift, ratio, scan, tags, day, at, flags, bits, took, made)
   WITH RECURSIVE s (g) AS (SELECT 1 UNION ALL SELECT g + 1 FROM s WHERE g < 800)
-  SELECT 1 + g % 50, concat('c', g), g / 7, CASE WHEN g % 10 = 0 THEN repeat(md5(g), 300) WHEN g % 3 = 0 THEN concat('žluťoučký 😀 ', g) END, g % 2 = 0,
-         g / 3.0e0, unhex(md5(g)), '["a", "b", null]', date_add('2020-01-01', interval g % 900 day), date_add('2021-02-03 04:05:06.070809', interval g minute),
+  SELECT 1 + g % 50, concat('c', g), g / 7, CASE WHEN g % 10 = 0 THEN repeat(md5(concat(g)), 300) WHEN g % 3 = 0 THEN concat('žluťoučký 😀 ', g) END, g % 2 = 0,
+         g / 3.0e0, unhex(md5(concat(g))), '["a", "b", null]', date_add('2020-01-01', interval g % 900 day), date_add('2021-02-03 04:05:06.070809', interval g minute),
          elt(1 + g % 3, '', 'a,c', 'b'), g % 512, sec_to_time(g * 100 - 40000), 2000 + g % 30
     FROM s;
 INSERT INTO order_items SELECT id, l.line, concat('p', l.line), l.line FROM orders, (SELECT 1 AS line UNION ALL SELECT 2) l;

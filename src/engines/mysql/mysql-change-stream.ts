@@ -32,7 +32,7 @@ import {
   type RowsEvent,
   type TableMap,
 } from './mysql-log-event.js';
-import { changedShape } from '../stream-refusals.js';
+import { beginAnew, changedShape } from '../stream-refusals.js';
 import { type LogRelation, type MysqlLogRelations } from './mysql-log-relations.js';
 import { readLogStatement } from './mysql-log-statement.js';
 import {
@@ -586,7 +586,7 @@ export function describeLost(
     return new RefusedError({
       code: 'DBPS_E351',
       message: `the binary log of ${target.toString()} no longer has what ${stream.service} (${stream.direction}) needs from ${checkpoint.received} on: ${message}`,
-      hint: 'go one phase back and forward again: capture begins anew, and the relations are copied again. Let the server keep its log longer',
+      hint: `${beginAnew(stream)}. Let the server keep its log longer`,
       cause: error,
     });
   return new DatabaseError({

@@ -28,6 +28,7 @@ import { readCounters, readFreshStatistics, type CounterFacts } from './mysql-fe
 import type { FenceSetup } from './mysql-fence.js';
 import { MysqlIntrospector } from './mysql-introspector.js';
 import { quoteRelation } from './mysql-sql.js';
+import { readPrepared } from './mysql-prepared.js';
 
 export interface HoldInput {
   readonly setup: FenceSetup;
@@ -136,10 +137,8 @@ async function lockOnce(session: mysql.Connection, input: HoldInput): Promise<Om
 
 /** After a restart of the server a prepared transaction has its changes, but no longer the lock that its triggers took. */
 async function refusePrepared(session: mysql.Connection): Promise<void> {
-  const rows = await queryable(session)
-    .query({ sql: 'XA RECOVER' })
-    // MySQL asks for a privilege of its own; preflight has said so.
-    .catch(() => []);
+  // Who may not see them has been told so by preflight.
+  const rows = (await readPrepared(queryable(session))) ?? [];
   if (rows.length === 0) return;
   throw new RefusedError({
     code: 'DBPS_E332',

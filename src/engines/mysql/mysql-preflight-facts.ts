@@ -4,6 +4,7 @@ import { parseRelationId, relationId, type RelationId } from '../../model/relati
 import { queryable, type MysqlQueryable } from './mysql-connection.js';
 import { flavorOf, versionNumber } from './mysql-flavor.js';
 import { readTouchedRelations } from './mysql-names.js';
+import { readPrepared } from './mysql-prepared.js';
 
 export interface ServerFacts {
   readonly product: 'MySQL' | 'MariaDB';
@@ -175,18 +176,13 @@ export async function readTransactions(session: MysqlQueryable): Promise<Transac
              AND t.trx_started < NOW() - INTERVAL ${LONG_SECONDS} SECOND
            ORDER BY t.trx_started LIMIT 10`,
   });
-  const prepared = await session
-    .query({ sql: 'XA RECOVER' })
-    .then((rows) => rows.map((row) => row['data'] ?? ''))
-    // MySQL has a privilege for it.
-    .catch(() => null);
   return {
     long: long.map((row) => ({
       id: Number(row['id']),
       user: row['user'] ?? '',
       ageMs: Number(row['age']) * 1000,
     })),
-    prepared,
+    prepared: await readPrepared(session),
   };
 }
 

@@ -348,7 +348,7 @@ export function assessTransactions(facts: TransactionFacts, scope: JudgementScop
         {
           name: 'prepared transactions',
           outcome: 'unknown',
-          detail: 'XA RECOVER takes the privilege XA_RECOVER_ADMIN',
+          detail: 'XA RECOVER takes the privilege XA_RECOVER_ADMIN, and the list of transactions PROCESS',
         },
         ok('open transactions', 'none older than a minute'),
       ]

@@ -384,11 +384,11 @@ export const ERRORS = {
     fix: 'Run it again when the database is back: the ownership row says what became of it, and dbps goes on from there.',
   },
   DBPS_E351: {
-    title: 'a replication slot cannot be used',
+    title: 'capture cannot go on from where it is',
     meaning:
-      'The slot of a service is missing, was invalidated by the server, or does not belong to its publication. Changes since then are gone from the log. A slot made again under the same name would skip them silently, so dbps does not make one.',
+      'The slot of a service is missing, was invalidated by the server, or does not belong to its publication; or the binary log was purged. Changes since then are gone from the log. A slot made again under the same name would skip them silently, so dbps does not make one.',
     example: 'replication slot dbps_orders_5a1f09c2_fwd cannot be used: the server has given up its log',
-    fix: 'Go one phase back and forward again: capture begins anew and the relations are copied again. Raise max_slot_wal_keep_size if the server gave up the log.',
+    fix: 'Before the cutover: dbps migrate abort, and forward again; capture begins anew and the relations are copied again. Let the server keep its log longer (max_slot_wal_keep_size; binlog_expire_logs_seconds).',
   },
   DBPS_E352: {
     title: 'going on would skip changes',
