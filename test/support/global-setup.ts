@@ -32,7 +32,12 @@ async function prepare(server: EmbeddedPostgres): Promise<void> {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const settings = { synchronous_commit: 'off', max_connections: 300, shared_buffers: '64MB' };
+  const settings = {
+    synchronous_commit: 'off',
+    max_connections: 300,
+    shared_buffers: '64MB',
+    max_prepared_transactions: 4,
+  };
   const pairs = await Promise.all(
     Array.from({ length: FILES_AT_A_TIME }, async () => {
       const [legacy, service] = await Promise.all([
