@@ -64,7 +64,7 @@ export class KillWalk {
       await this.#expectOneOwner(point);
       if (
         isForward(leg) &&
-        (isCommitted || seen.some((passed) => /\.committed$|^final-barrier\.after$/.test(passed)))
+        (isCommitted || seen.some((passed) => /\.committed$|^retire-legacy\.captures-ended$/.test(passed)))
       )
         isCommitted = await this.#cannotBeTakenBack(point);
     }
@@ -148,7 +148,7 @@ export class KillWalk {
       this.#victim === 'run' && (target !== null || (phase !== 'planned' && phase !== 'decommissioned'));
     if (isRun) {
       if (this.#request !== null) await store.cancelRequest(this.#request);
-      this.#request = (await store.fileRequest(writeRequest('orders', wish, 'torture'))).id;
+      this.#request = (await store.fileRequest(writeRequest(this.#shop.moves, wish, 'torture'))).id;
     }
     const mover = startMover(this.#shop, isRun ? null : wish, {
       seen,
@@ -187,7 +187,7 @@ export class KillWalk {
   async #lapse(): Promise<void> {
     const now = isMysql(this.#shop.legacy) ? 'UTC_TIMESTAMP(6)' : 'clock_timestamp()';
     await this.#shop.legacy.query(
-      `UPDATE dbps.service SET lease_expires_at = ${now} WHERE service = 'orders' AND lease_holder IS NOT NULL`,
+      `UPDATE dbps.service SET lease_expires_at = ${now} WHERE service = '${this.#shop.moves}' AND lease_holder IS NOT NULL`,
     );
   }
 
@@ -216,14 +216,14 @@ export class KillWalk {
 
   async #wish(leg: Leg): Promise<Wish> {
     if (!isForward(leg)) return { kind: 'rollback', to: leg.to, parameters: { wait: true } };
-    const state = await this.#shop.store.service('orders');
+    const state = await this.#shop.store.service(this.#shop.moves);
     const confirm =
       leg.to === 'decommissioned' && state !== null ? { confirm: confirmationToken(state) } : {};
     return { kind: 'advance', to: leg.to, parameters: { wait: true, ...confirm } };
   }
 
   async #phase(): Promise<{ phase: Phase; target: Phase | null }> {
-    const state = await this.#shop.store.service('orders');
+    const state = await this.#shop.store.service(this.#shop.moves);
     return { phase: state?.phase ?? 'planned', target: state?.target ?? null };
   }
 
@@ -235,7 +235,9 @@ export class KillWalk {
           "SELECT 1 AS there FROM information_schema.tables WHERE table_schema = 'dbps' AND table_name = 'route'",
         );
         if (there.length === 0) return null;
-        const [row] = await database.query("SELECT owner FROM dbps.route WHERE service = 'orders'");
+        const [row] = await database.query(
+          `SELECT owner FROM dbps.route WHERE service = '${this.#shop.moves}'`,
+        );
         return row?.['owner'] ?? null;
       }),
     );

@@ -55,13 +55,15 @@ export interface ShopDatabase extends Place {
 }
 
 export interface Shop<D extends ShopDatabase = TestDatabase> {
+  /** The service that is moved. */
+  readonly moves: string;
   readonly legacy: D;
   readonly service: D;
   readonly plan: Plan;
   readonly store: StateStore;
   readonly events: DbpsEvent[];
   environment(overrides?: Partial<MoveEnvironment>): MoveEnvironment;
-  /** A runner of `orders`; the caller closes it. */
+  /** A runner of what is moved; the caller closes it. */
   runner(overrides?: Partial<MoveEnvironment>, signal?: AbortSignal, waitMs?: number): Promise<ServiceRunner>;
   drop(): Promise<void>;
 }
@@ -90,6 +92,7 @@ export async function shopOn<D extends ShopDatabase>(
     ...overrides,
   });
   return {
+    moves: 'orders',
     legacy,
     service,
     plan,

@@ -1,4 +1,4 @@
-/** A runner of the small shop's orders in a process of its own, which may be killed at a named instant. */
+/** A runner of what a shop moves in a process of its own, which may be killed at a named instant. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import path from 'node:path';
 import type { Wish } from '../../src/migration/requests.js';
@@ -31,6 +31,7 @@ export function startMover(
   const setup: MoverSetup = {
     legacy: shop.legacy.url,
     service: shop.service.url,
+    moves: shop.moves,
     plan: shop.plan,
     wish,
     leaseMs: 1_500,

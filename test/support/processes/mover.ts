@@ -1,5 +1,5 @@
 /**
- * A runner of the small shop's orders in a process of its own, to be killed: `node --import tsx mover.ts <setup as JSON>`. Says what it did in one
+ * A runner of what a shop moves in a process of its own, to be killed: `node --import tsx mover.ts <setup as JSON>`. Says what it did in one
  * JSON line.
  */
 import { ConnectionTarget } from '../../../src/model/connection-target.js';
@@ -15,6 +15,8 @@ import { moveEnvironment, TEST_SETTINGS } from '../move-environment.js';
 export interface MoverSetup {
   readonly legacy: string;
   readonly service: string;
+  /** Name of the service that is moved. */
+  readonly moves: string;
   readonly plan: Plan;
   /** null: the long-lived runner, until a signal. */
   readonly wish: Wish | null;
@@ -63,7 +65,10 @@ try {
     });
     process.stdout.write(`${JSON.stringify({ ok: true })}\n`);
   } else {
-    const runner = await ServiceRunner.open(environment, 'orders', { waitMs: 20_000, signal: stop.signal });
+    const runner = await ServiceRunner.open(environment, setup.moves, {
+      waitMs: 20_000,
+      signal: stop.signal,
+    });
     const transitions = await runner.perform(setup.wish).finally(() => runner.close());
     // Its last word: until it is closed its streams may still come to an instant at which it dies.
     process.stdout.write(`${JSON.stringify({ ok: true, steps: transitions.flatMap((t) => t.steps) })}\n`);
