@@ -150,14 +150,14 @@ test('changes name the key, and the old one where it changed; generated columns 
 test.for(['NO_LOG', 'MINIMAL', 'FULL'])(
   'every type reads the same from the log as from a query: binlog_row_metadata = %s',
   async (metadata) => {
-    const source = await openSource(everyTypeTable('every_type'));
+    const source = await openSource(everyTypeTable('every_type', server.isMaria));
     await server.query(`SET GLOBAL binlog_row_metadata = ${metadata}`);
     const map = await source.map('every_type');
     const stream = await source.stream([map], await source.prepare([map]));
     await asRoot(
       source,
       "SET time_zone = '+00:00', sql_mode = '', NAMES utf8mb4",
-      ...everyTypeInserts('every_type'),
+      ...everyTypeInserts('every_type', server.isMaria),
     );
     const changes = changesOf(await readAll(source, stream));
     expect(changes.length).toBeGreaterThan(4);

@@ -10,6 +10,7 @@ import { debianProgram } from './debian-program.js';
 import { ADMIN, APPLICATION } from './global-setup.js';
 
 export interface MysqlTestServer {
+  readonly isMaria: boolean;
   readonly host: string;
   readonly port: number;
   /** As the account that may do everything: to set a stage, never for dbps itself. */
@@ -44,12 +45,17 @@ const GIVEN = ['DBPS_TEST_MYSQL_URL', 'DBPS_TEST_MYSQL_URL_2'].flatMap((name) =>
 let handedOut = 0;
 
 /** Numbers for INSERT … SELECT: MariaDB's sequence tables, written out where the server is none. */
-const withSequences = (sql: string): string =>
-  sql.replace(
-    /\bseq_(\d+)_to_(\d+)\b(?!\.)/g,
-    (name, from, to) =>
-      `(WITH RECURSIVE s (seq) AS (SELECT ${from} UNION ALL SELECT seq + 1 FROM s WHERE seq < ${to}) SELECT seq FROM s) AS ${name}`,
-  );
+const forMysql = (sql: string): string =>
+  sql
+    .replace(/^SHOW MASTER STATUS$/, 'SHOW BINARY LOG STATUS')
+    // It always says at least as much as that.
+    .replace(/^SET GLOBAL binlog_row_metadata = NO_LOG$/, 'SET GLOBAL binlog_row_metadata = MINIMAL')
+    .replace(/^RESET MASTER$/, 'RESET BINARY LOGS AND GTIDS')
+    .replace(
+      /\bseq_(\d+)_to_(\d+)\b(?!\.)/g,
+      (name, from, to) =>
+        `(WITH RECURSIVE s (seq) AS (SELECT ${from} UNION ALL SELECT seq + 1 FROM s WHERE seq < ${to}) SELECT seq FROM s) AS ${name}`,
+    );
 
 export async function startMysqlServer(
   settings: Readonly<Record<string, string | number>> = {},
@@ -78,7 +84,7 @@ export async function startMysqlServer(
   root.on('error', () => undefined);
   const [[about]] = (await root.query('SELECT VERSION() AS version')) as unknown as [[{ version: string }]];
   const isMaria = about.version.includes('MariaDB');
-  const fit = (sql: string): string => (isMaria ? sql : withSequences(sql));
+  const fit = (sql: string): string => (isMaria ? sql : forMysql(sql));
   const asRoot = async (sql: string, values?: unknown[]) => {
     const [rows] = await root.query(fit(sql), values);
     return Array.isArray(rows) ? (rows as Record<string, unknown>[]) : [];
@@ -108,6 +114,7 @@ export async function startMysqlServer(
     });
 
   return {
+    isMaria,
     host,
     port,
     rootUrl: server.rootUrl,
@@ -135,11 +142,18 @@ export async function startMysqlServer(
           multipleStatements: true,
         });
         connection.on('error', () => undefined);
+        if (!isMaria) {
+          const query = connection.query.bind(connection) as (sql: unknown, values?: unknown) => unknown;
+          Object.assign(connection, {
+            query: (sql: unknown, values?: unknown) =>
+              query(typeof sql === 'string' ? fit(sql) : sql, values),
+          });
+        }
         open.push(connection);
         return connection;
       };
       const owner = await connect();
-      if (sql !== undefined) await owner.query(fit(sql));
+      if (sql !== undefined) await owner.query(sql);
       return {
         name,
         url,
@@ -147,7 +161,7 @@ export async function startMysqlServer(
         target: target(name),
         connect,
         query: async (text, values) => {
-          const [rows] = await owner.query(fit(text), values);
+          const [rows] = await owner.query(text, values);
           return Array.isArray(rows) ? (rows as Record<string, unknown>[]) : [];
         },
         drop: async () => {

@@ -86,7 +86,10 @@ function encodeSql(columns: readonly Column[], row: 'NEW' | 'OLD'): string {
         : word === 'timestamp'
           ? // Its text depends on the zone of whoever writes; its number does not. The zero date has none.
             `IF(${column} IS NULL, NULL, HEX(CAST(IFNULL(UNIX_TIMESTAMP(${column}), 0) AS CHAR)))`
-          : `HEX(CONVERT(CAST(${readSql(sourceType, column)} AS CHAR) USING utf8mb4))`;
+          : kind === 'float' || kind === 'double'
+            ? // As text MySQL gives it 22 places, which drops digits of what is long; within JSON it gives all.
+              `IF(${column} IS NULL, NULL, HEX(TRIM(LEADING '[' FROM TRIM(TRAILING ']' FROM CAST(JSON_ARRAY(${readSql(sourceType, column)}) AS CHAR)))))`
+            : `HEX(CONVERT(CAST(${readSql(sourceType, column)} AS CHAR) USING utf8mb4))`;
     return `IFNULL(${hex}, '-')`;
   });
   return `CONCAT_WS(',', ${values.join(', ')})`;

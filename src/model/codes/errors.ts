@@ -388,7 +388,7 @@ export const ERRORS = {
     meaning:
       'The slot of a service is missing, was invalidated by the server, or does not belong to its publication; or the binary log was purged. Changes since then are gone from the log. A slot made again under the same name would skip them silently, so dbps does not make one.',
     example: 'replication slot dbps_orders_5a1f09c2_fwd cannot be used: the server has given up its log',
-    fix: 'Before the cutover: dbps migrate abort, and forward again; capture begins anew and the relations are copied again. Let the server keep its log longer (max_slot_wal_keep_size; binlog_expire_logs_seconds).',
+    fix: 'Before the cutover: dbps migrate abort orders, and forward again; capture begins anew and the relations are copied again. Let the server keep its log longer (max_slot_wal_keep_size; binlog_expire_logs_seconds).',
   },
   DBPS_E352: {
     title: 'going on would skip changes',
