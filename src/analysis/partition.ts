@@ -87,7 +87,11 @@ export function partition(
   const wanted = options.servicesWanted;
   clusters.cutLargerThan(cap, resolution);
   if (wanted === undefined) clusters.mergeSmallerThan(Math.min(PARTITION.fewest, Math.ceil(count / 4)), cap);
-  else clusters.reach(wanted, resolution);
+  else {
+    // What nothing ties to anything becomes no service: it does not count as one of those wanted.
+    const loose = pins.nodeOf.filter((_, at) => !tied.has(at) && !pins.pinned.has(at));
+    clusters.reach(wanted, resolution, loose);
+  }
 
   const labels = clusters.labels();
   const raw = pins.nodeOf.map((node, at) =>
@@ -303,8 +307,10 @@ class Clusters {
   }
 
   /** Exactly so many groups, as far as pins and the number of relations allow. */
-  reach(wanted: number, resolution: number): void {
-    const whole = new Set<number>();
+  reach(services: number, resolution: number, loose: readonly number[]): void {
+    const aside = new Set(loose.map((node) => this.of[node] as number));
+    const wanted = services + aside.size;
+    const whole = new Set(aside);
     while (this.size.size < wanted) {
       const before = new Set(this.size.keys());
       const largest = [...this.size]
@@ -329,7 +335,7 @@ class Clusters {
     }
     while (this.size.size > wanted) {
       const candidates = [...this.size]
-        .filter(([label]) => !this.isPinned(label))
+        .filter(([label]) => !this.isPinned(label) && !aside.has(label))
         .sort(([a, x], [b, y]) => x - y || a - b);
       const found = candidates
         .map(([label]) => ({ label, into: this.bestNeighbour(label, Infinity) }))

@@ -58,6 +58,22 @@ test('a truncated dump is an error that says so; what came before is analysed', 
   expect(result.services.flatMap(({ relations }) => relations)).toContain('public.branch_room');
 });
 
+test.each([
+  ['postgres', 'CREATE TABLE a (id bigint PRIMARY KEY);\nCREATE TABLE b (id bigint, a_i'],
+  ['mysql', 'CREATE TABLE `a` (`id` bigint PRIMARY KEY);\nCREATE TABLE `b` (`id` bigint, `a_i'],
+  ['mysql', 'CREATE TABLE `a` (`id` bigint PRIMARY KEY);\nCREATE TABLE `b` (`id` bigint, `a_id` big'],
+])(
+  '%s: a script of any tool that ends within a statement is an error with its line',
+  async (engine, text) => {
+    const result = await analyze(['--from-sql', file(`cut-${engine}.sql`, text), '--engine', engine]);
+    expect(result.code).toBe(1);
+    expect(result.findings.filter(({ code }) => code === 'BND151').map(({ subject }) => subject)).toEqual([
+      expect.stringMatching(/^line 2: CREATE TABLE/),
+    ]);
+    expect(result.relationCount).toBe(1);
+  },
+);
+
 test('a statement that cannot be read is named with its line, the rest is read', async () => {
   const lines = LIBRARY.split('\n');
   const result = await analyze([

@@ -187,12 +187,15 @@ class MysqlDump {
       ) {
         if (!this.define(cursor, first))
           refuse(`${first} statement`, 'analysis has no use for this kind of statement');
-      } else if (statement.isTruncated && !SILENT.test(first)) refuse('statement', 'cut off');
+      } else if (statement.isTruncated && !SILENT.test(first)) refuse('truncated dump', 'cut off');
       // `/*!999999\- enable the sandbox mode */` heads newer MariaDB dumps.
       else if (!SILENT.test(first) && first !== '\\')
         refuse('statement', `no statement begins with "${cursor.tokens[0]?.value ?? ''}"`);
     } catch (error) {
-      refuse('statement', error instanceof Error ? error.message : String(error));
+      refuse(
+        statement.isTruncated ? 'truncated dump' : 'statement',
+        error instanceof Error ? error.message : String(error),
+      );
     }
   }
 

@@ -114,7 +114,8 @@ class PostgresDump {
     } catch (error) {
       const first = text.trim().split('\n', 1)[0]?.slice(0, 80) ?? '';
       const why = error instanceof Error ? error.message : String(error);
-      this.unsupported('statement', first, item.line, item.isTruncated ? `cut off: ${why}` : why);
+      if (item.isTruncated) this.unsupported('truncated dump', first, item.line, `cut off: ${why}`);
+      else this.unsupported('statement', first, item.line, why);
       return;
     }
     for (const { stmt } of statements) {

@@ -154,7 +154,7 @@ export const BND = {
     severity: 'error',
     title: 'the dump ends too early',
     meaning:
-      'The tool that wrote it marks the end of a complete dump. This file does not have the mark: relations and most keys may be missing.',
+      'The file ends within a statement, or lacks the mark that the tool that wrote it puts at the end of a complete dump: relations and most keys may be missing.',
     example: 'schema.sql: pg_dump writes "database dump complete" last',
     fix: 'Make the dump again and check the exit code of pg_dump or mysqldump.',
   },

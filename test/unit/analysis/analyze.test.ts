@@ -142,6 +142,11 @@ describe('little to go by', () => {
   test('a relation that nothing ties to anything is unassigned', () => {
     const analysis = analyze([...shop, relation('zzyzx: q, w')]);
     expect(analysis.unassigned.map((entry) => entry.relation)).toEqual(['public.zzyzx']);
+    // Nor does it take the place of a service that is asked for.
+    for (const servicesWanted of [1, 2, 5, 8])
+      expect(analyze([...shop, relation('zzyzx: q, w')], {}, { servicesWanted }).services).toHaveLength(
+        servicesWanted,
+      );
   });
 
   test('a handful of tables is not to be split', () => {
