@@ -160,3 +160,40 @@ test('on the way back', async () => {
   await stopsAt('empty-target.emptied', ['migrate', 'abort', 'orders', '--yes']);
   await goesOn(['migrate', 'abort', 'orders', '--yes'], 'planned');
 });
+
+test('run, while it carries out what was filed with it: whoever follows is told, and the next run goes on', async () => {
+  const held = async (env: Record<string, string> = {}) => {
+    const running = project.start(['run', '--format', 'ndjson'], { env });
+    await running.until('held with epoch');
+    return running;
+  };
+  const stopsRunAt = async (point: string, to: string) => {
+    const running = await held({ DBPS_CONTROL_POINT: `${point}=stop` });
+    const asked = await project.json(advance(to));
+    expect([asked.code, asked.ok], `${point}: ${asked.error?.message}`).toEqual([5, false]);
+    expect(asked.error?.code, point).toMatch(/^DBPS_E5/);
+    expect((await running.ended).code, point).toBe(5);
+  };
+  await goesOn(advance('provisioned'), 'provisioned');
+  await stopsRunAt('copy.chunk-written#2', 'dual-write');
+  await goesOn(advance('dual-write'), 'dual-write');
+  await goesOn([...advance('read-cutover'), '--reads', '10'], 'read-cutover');
+  await stopsRunAt('switch-writes.held', 'write-cutover');
+  expect(await traffic()).toMatchObject({ owner: 'legacy', legacyFence: 'absent' });
+  await project.legacy.query("UPDATE orders SET note = 'legacy still' WHERE id = 5");
+  await stopsRunAt('switch-writes.committed', 'write-cutover');
+  expect(await traffic()).toMatchObject({ owner: 'service', legacyFence: 'closed' });
+
+  const running = await held();
+  await goesOn(advance('write-cutover'), 'write-cutover');
+  running.child.kill('SIGINT');
+  expect((await running.ended).code).toBe(5);
+  expect((await project.json(['verify', 'orders'])).result).toMatchObject({ isEqual: true });
+  await goesOn(rollback, 'read-cutover');
+  await goesOn(['migrate', 'abort', 'orders', '--yes'], 'planned');
+  expect(
+    await project.legacy.query(
+      'SELECT slot_name FROM pg_replication_slots WHERE database = current_database()',
+    ),
+  ).toEqual([]);
+});
