@@ -143,8 +143,8 @@ export function tortureCopies(every: number): void {
   });
   afterAll(async () => {
     await traffic.stop();
-    await world.close();
     fs.rmSync(archive, { recursive: true, force: true });
+    await world.close();
   });
 
   const walkOf = (service: string) =>
