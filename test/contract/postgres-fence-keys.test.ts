@@ -174,6 +174,32 @@ test('an opening that loses a deadlock to a reader who begins to write is tried 
   await application.query('INSERT INTO orders (user_id) VALUES (1)');
 });
 
+test('an opening that meets a lock which outlasts its patience is tried again', async () => {
+  await handOver();
+  await under.fence.prepareApplier(OWNER, RELATIONS);
+  const holder = await database.connect();
+  await holder.query('BEGIN; LOCK TABLE items IN SHARE MODE');
+  const waiting = async () =>
+    (
+      await holder.query(
+        "SELECT FROM pg_locks WHERE mode = 'ShareRowExclusiveLock' AND relation = 'items'::regclass AND NOT granted",
+      )
+    ).rows.length > 0;
+  let isOver = false;
+  const opened = under.fence.open(OWNER, RELATIONS, { ...BACK, lockTimeoutMs: 10 }).then(
+    () => 'opened',
+    (error: { code?: string; message: string }) => `${error.code ?? ''} ${error.message}`,
+  );
+  void opened.finally(() => (isOver = true));
+  const until = async (isSo: () => Promise<boolean>) => {
+    while (!isOver && !(await isSo())) await new Promise((resolve) => setTimeout(resolve, 10));
+  };
+  await until(waiting);
+  await until(async () => !(await waiting()));
+  await holder.query('COMMIT');
+  expect(await opened).toBe('opened');
+});
+
 test('what an opening creates is kept with the closed fence, and made in its transaction', async () => {
   await under.fence.close(OWNER, RELATIONS, {
     ...CLOSE,

@@ -19,6 +19,7 @@ import {
 } from './postgres-fence-keys.js';
 import { forget, recall, remember } from './postgres-fence-memory.js';
 import { readFence } from './postgres-fence-observe.js';
+import { GIVE_WAY } from './postgres-fence-retry.js';
 import { readSequences, restoreBounds } from './postgres-fence-sequences.js';
 import type { Queryable } from './postgres-fence-tree.js';
 
@@ -34,8 +35,9 @@ export async function openFence(
     try {
       return await openAtOnce(pool, owner, relations, options);
     } catch (error) {
-      // A reader that begins to write while keys and triggers are made: the server takes all of it back, and writers are waiting for it.
-      if ((error as { code?: string }).code !== '40P01' || attempt >= MOST_ATTEMPTS) throw error;
+      // A reader that begins to write while keys and triggers are made, or somebody's lock: the server takes all of it back, and writers are
+      // waiting for it.
+      if (!GIVE_WAY.has((error as { code?: string }).code ?? '') || attempt >= MOST_ATTEMPTS) throw error;
       await sleep(20 * attempt);
     }
   }

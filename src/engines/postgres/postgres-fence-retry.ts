@@ -13,7 +13,7 @@ const ATTEMPTS = 60;
 const LONGEST_PAUSE_MS = 1000;
 
 /** lock_timeout, deadlock */
-const GIVE_WAY = new Set(['55P03', '40P01']);
+export const GIVE_WAY: ReadonlySet<string> = new Set(['55P03', '40P01']);
 
 /** Readers wait at most PATIENCE_MS an attempt; gives up after about a minute. @throws RefusedError naming `what`. */
 export async function inSmallRetries<T>(
