@@ -13,15 +13,17 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type mysql from 'mysql2/promise';
-import { InterruptedError, RefusedError } from '../../model/errors.js';
+import { RefusedError } from '../../model/errors.js';
 import { fenceSignal } from '../../model/fence-error.js';
 import { fingerprint } from '../../model/fingerprint.js';
 import type { RelationId } from '../../model/relation-id.js';
-import type { CommitPoint, HeldFence, HoldOptions, Ownership } from '../engine.js';
+import type { CommitPoint, HeldFence, HoldOptions, Ownership, OwnershipRow } from '../engine.js';
+import { lostSession } from '../fence-commit.js';
+import { HeldFenceSession, type HoldingSession } from '../held-fence.js';
 import { lockMysqlEpoch, openMysqlSession, queryable } from './mysql-connection.js';
 import { errorNumber, isLost } from './mysql-errors.js';
 import type { FenceKey } from './mysql-fence-body.js';
-import { closeAndMove, settleCommit } from './mysql-fence-commit.js';
+import { closeAndMove, readOwnershipLocked } from './mysql-fence-commit.js';
 import { GIVE_WAY } from './mysql-fence-retry.js';
 import { readFenceRow, type FenceRow } from './mysql-fence-row.js';
 import { readCounters, readFreshStatistics, type CounterFacts } from './mysql-fence-sequences.js';
@@ -56,7 +58,12 @@ export async function holdWriters(input: HoldInput): Promise<HeldFence> {
     await readFreshStatistics(session);
     await readCommitted(session);
     const held = await lockWriters(session, input);
-    return new MysqlHeldFence(input, session, { ...held, release });
+    return new HeldFenceSession(
+      new MysqlHoldingSession(input, session, held.row),
+      // A counter's value is given with the row that it is for: nobody keeps any.
+      { ...held, relations: input.relations, clients: 0 },
+      { ...options, service: input.key.service, release },
+    );
   } catch (error) {
     release();
     session.destroy();
@@ -73,15 +80,6 @@ async function readCommitted(session: mysql.Connection): Promise<void> {
   const [row] = await queryable(session).query({ sql: 'SELECT @@binlog_format AS format' });
   if (row?.['format'] === 'STATEMENT') return;
   await session.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
-}
-
-function lostSession(cause: unknown): InterruptedError {
-  return new InterruptedError({
-    code: 'DBPS_E530',
-    message: 'the session that held the writers was lost before the commit; the server rolled it back',
-    hint: 'Nothing was changed: run it again.',
-    cause,
-  });
 }
 
 interface HeldState {
@@ -167,87 +165,36 @@ async function notHeld(session: mysql.Connection, input: HoldInput, cause: unkno
   });
 }
 
-class MysqlHeldFence implements HeldFence {
-  readonly attempts: number;
-  readonly relations: readonly RelationId[];
-  readonly sequences: readonly CounterFacts[];
-  /** A counter's value is given with the row that it is for: nobody keeps any. */
-  readonly clients = 0;
-  readonly #input: HoldInput;
-  readonly #session: mysql.Connection;
-  readonly #held: HeldState & { readonly release: () => void };
-  #isOver = false;
+class MysqlHoldingSession implements HoldingSession {
+  readonly isLost = isLost;
 
   constructor(
-    input: HoldInput,
-    session: mysql.Connection,
-    held: HeldState & { readonly release: () => void },
-  ) {
-    this.#input = input;
-    this.#session = session;
-    this.#held = held;
-    this.attempts = held.attempts;
-    this.relations = input.relations;
-    this.sequences = held.sequences;
+    readonly input: HoldInput,
+    readonly session: mysql.Connection,
+    readonly row: FenceRow,
+  ) {}
+
+  closeAndMove(point: CommitPoint): Promise<number> {
+    const { owner, options, key } = this.input;
+    const refusal = fenceSignal({ service: key.service, owner: point.newOwner }, options.message);
+    return closeAndMove(this.session, key, owner, point, { row: this.row, refusal });
   }
 
-  heldMs(): number {
-    return performance.now() - this.#held.startedAt;
-  }
-
-  fingerprint(): Promise<string> {
-    return Promise.resolve(this.#held.fingerprint);
-  }
-
-  async commit(point: CommitPoint): Promise<'committed' | 'not-committed'> {
-    const { owner, options, key, setup } = this.#input;
-    const revision = await this.#guarded(async () => {
-      const refusal = fenceSignal({ service: key.service, owner: point.newOwner }, options.message);
-      const moved = await closeAndMove(this.#session, key, owner, point, { row: this.#held.row, refusal });
-      await point.beforeCommit?.();
-      options.signal?.throwIfAborted();
-      return moved;
-    });
-    // From here an abort no longer cuts the line: the answer to COMMIT is worth waiting for.
-    this.#held.release();
-    try {
-      await this.#session.query('COMMIT');
-      this.#end();
-      return 'committed';
-    } catch (error) {
-      this.#end();
-      if (!isLost(error)) throw error;
-      return settleCommit(setup.target, {
-        key,
-        applicationName: setup.applicationName,
-        newOwner: point.newOwner,
-        revision,
-        patienceMs: options.pauseBudgetMs,
-        cause: error,
-      });
-    }
+  async commit(): Promise<true> {
+    await this.session.query('COMMIT');
+    return true;
   }
 
   async rollback(): Promise<void> {
-    if (this.#isOver) return;
-    await this.#session.query('ROLLBACK').catch(() => undefined);
-    this.#end();
+    await this.session.query('ROLLBACK');
   }
 
-  /** Whatever fails before COMMIT is a rollback. */
-  async #guarded<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      await this.rollback();
-      this.#input.options.signal?.throwIfAborted();
-      throw isLost(error) ? lostSession(error) : error;
-    }
+  end(): Promise<void> {
+    this.session.destroy();
+    return Promise.resolve();
   }
 
-  #end(): void {
-    this.#isOver = true;
-    this.#held.release();
-    this.#session.destroy();
+  readOwnership(patienceMs: number): Promise<OwnershipRow | null> {
+    return readOwnershipLocked(this.input.setup, this.input.key, patienceMs);
   }
 }

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type mysql from 'mysql2/promise';
-import { InternalError } from '../../model/errors.js';
+import { takeKeys, Taken, withoutKeys, type KeyBatch } from '../changed-keys.js';
 import type { Key, KeySet, Ownership, RelationMap, StreamIdentity } from '../engine.js';
 import { queryable, type MysqlPool } from './mysql-connection.js';
 import { described } from './mysql-errors.js';
@@ -62,8 +62,7 @@ export class MysqlHealKeys implements KeySet {
 }
 
 export class MysqlChangedKeys implements KeySet {
-  /** The greatest generation that the keys taken last came from: what was added later is not theirs. */
-  readonly #taken = new Map<string, string>();
+  readonly #taken = new Taken();
 
   constructor(
     readonly pool: MysqlPool,
@@ -83,30 +82,21 @@ export class MysqlChangedKeys implements KeySet {
   /** Oldest first. An empty key stands for the whole relation (it was truncated). */
   async take(map: RelationMap, limit: number): Promise<readonly Key[]> {
     const { keys, through } = await readChangedKeys(this.pool, this.stream, map, limit);
-    this.#taken.set(map.source, through);
+    this.#taken.note(map.source, through);
     return keys;
   }
 
   async remove(map: RelationMap, keys: readonly Key[]): Promise<void> {
-    const through = this.#taken.get(map.source);
-    if (through === undefined)
-      throw new InternalError({
-        code: 'DBPS_E901',
-        message: `keys of ${map.source} removed that were never taken`,
-      });
-    const gone = new Set(keys.map((key) => JSON.stringify(key)));
+    const through = this.#taken.through(map.source);
     await this.pool.ownedTransaction(this.owner, async (session) => {
       const rows = await queryable(session).query({
         sql: `SELECT generation, \`keys\` FROM dbps.changed_key
                WHERE service = ? AND direction = ? AND relation = ? AND generation <= ${BigInt(through)}`,
         values: [this.stream.service, this.stream.direction, map.source],
       });
-      for (const row of rows) {
-        const before = JSON.parse(row['keys'] ?? '[]') as Key[];
-        const left = before.filter((key) => !gone.has(JSON.stringify(key)));
-        if (left.length === before.length) continue;
-        const at = `WHERE generation = ${BigInt(row['generation'] ?? '0')}`;
-        if (left.length === 0) await session.query(`DELETE FROM dbps.changed_key ${at}`);
+      for (const { generation, left } of withoutKeys(rows.map(batchOf), keys)) {
+        const at = `WHERE generation = ${BigInt(generation)}`;
+        if (left === null) await session.query(`DELETE FROM dbps.changed_key ${at}`);
         else
           await session.query(`UPDATE dbps.changed_key SET \`keys\` = ?, size = ? ${at}`, [
             JSON.stringify(left),
@@ -138,25 +128,23 @@ export class MysqlChangedKeys implements KeySet {
   }
 }
 
-/** Oldest first, each once; `through` is the generation that the last of them came from. */
-export async function readChangedKeys(
+const batchOf = (row: Readonly<Record<string, string | null>>): KeyBatch => ({
+  generation: row['generation'] ?? '0',
+  keys: JSON.parse(row['keys'] ?? '[]') as Key[],
+});
+
+export function readChangedKeys(
   pool: MysqlPool,
   stream: StreamIdentity,
   map: RelationMap,
   limit: number,
-): Promise<{ readonly keys: readonly Key[]; readonly through: string }> {
-  const keys = new Map<string, Key>();
-  let through = '0';
-  while (keys.size < limit) {
+): ReturnType<typeof takeKeys> {
+  return takeKeys(limit, async (after) => {
     const [row] = await pool.query(
       `SELECT generation, \`keys\` FROM dbps.changed_key
-        WHERE service = ? AND direction = ? AND relation = ? AND generation > ${BigInt(through)} ORDER BY generation LIMIT 1`,
+        WHERE service = ? AND direction = ? AND relation = ? AND generation > ${BigInt(after)} ORDER BY generation LIMIT 1`,
       [stream.service, stream.direction, map.source],
     );
-    if (row === undefined) break;
-    through = row['generation'] ?? '0';
-    for (const key of JSON.parse(row['keys'] ?? '[]') as Key[])
-      if (keys.size < limit) keys.set(JSON.stringify(key), key);
-  }
-  return { keys: [...keys.values()], through };
+    return row === undefined ? null : batchOf(row);
+  });
 }

@@ -1,11 +1,7 @@
-/**
- * The commit point: ownership moves by compare-and-set in the transaction that closes the fence, and nothing else decides who owns. Should the
- * answer to COMMIT be lost, the row itself is asked, behind its lock: the old session may still be committing.
- */
-import { setTimeout as sleep } from 'node:timers/promises';
+/** Ownership in the route's row: moved by the closing transaction (fence-commit), or asked after a commit whose answer was lost. */
 import type { ConnectionTarget } from '../../model/connection-target.js';
-import { InterruptedError, RefusedError } from '../../model/errors.js';
-import type { CommitPoint, Ownership } from '../engine.js';
+import type { CommitPoint, Ownership, OwnershipRow } from '../engine.js';
+import { notTheirs } from '../fence-commit.js';
 import { openSession } from './postgres-connection.js';
 import type { Queryable } from './postgres-fence-tree.js';
 
@@ -48,60 +44,29 @@ export async function moveOwnership(
     [owner.service, point.newOwner, owner.epoch, point.peerRevision],
   );
   const revision = rows[0]?.revision;
-  if (revision === undefined) {
-    throw new RefusedError({
-      code: 'DBPS_E333',
-      message: `the writes of ${owner.service} are not ${point.expectedOwner === 'legacy' ? "legacy's" : "the service database's"} to give away: its ownership row says otherwise`,
-      hint: `dbps status ${owner.service}`,
-    });
-  }
+  if (revision === undefined) throw notTheirs(owner.service, point);
   return Number(revision);
 }
 
-export interface LostCommit {
-  readonly owner: Ownership;
-  readonly applicationName: string;
-  readonly newOwner: 'legacy' | 'service';
-  /** What the row holds if the commit took place. */
-  readonly revision: number;
-  readonly patienceMs: number;
-  readonly cause: unknown;
-}
-
-/** @throws InterruptedError when the database cannot be asked: then the next holder of the lease asks. */
-export async function settleCommit(
+/** Behind the row's lock, over a session of its own: the one that committed may still be at it. */
+export async function readOwnershipLocked(
   target: ConnectionTarget,
-  lost: LostCommit,
-): Promise<'committed' | 'not-committed'> {
-  const deadline = performance.now() + lost.patienceMs * 2;
-  let cause = lost.cause;
-  do {
-    try {
-      const client = await openSession(target, { applicationName: lost.applicationName });
-      try {
-        await client.query('BEGIN');
-        await client.query(`SET LOCAL statement_timeout = ${Math.ceil(lost.patienceMs * 2)}`);
-        const { rows } = await client.query<{ owner: string; revision: string }>(
-          'SELECT owner, revision FROM dbps.route WHERE service = $1 FOR UPDATE',
-          [lost.owner.service],
-        );
-        await client.query('ROLLBACK');
-        const row = rows[0];
-        return row !== undefined && row.owner === lost.newOwner && Number(row.revision) >= lost.revision
-          ? 'committed'
-          : 'not-committed';
-      } finally {
-        await client.end().catch(() => undefined);
-      }
-    } catch (error) {
-      cause = error;
-      await sleep(200);
-    }
-  } while (performance.now() < deadline);
-  throw new InterruptedError({
-    code: 'DBPS_E531',
-    message: `the answer to the commit of ${lost.owner.service} was lost, and the database does not answer`,
-    hint: 'When it is back, run it again: the ownership row says what became of it.',
-    cause,
-  });
+  applicationName: string,
+  service: string,
+  patienceMs: number,
+): Promise<Pick<OwnershipRow, 'owner' | 'revision'> | null> {
+  const client = await openSession(target, { applicationName });
+  try {
+    await client.query('BEGIN');
+    await client.query(`SET LOCAL statement_timeout = ${Math.ceil(patienceMs)}`);
+    const { rows } = await client.query<{ owner: OwnershipRow['owner']; revision: string }>(
+      'SELECT owner, revision FROM dbps.route WHERE service = $1 FOR UPDATE',
+      [service],
+    );
+    await client.query('ROLLBACK');
+    const row = rows[0];
+    return row === undefined ? null : { owner: row.owner, revision: Number(row.revision) };
+  } finally {
+    await client.end().catch(() => undefined);
+  }
 }

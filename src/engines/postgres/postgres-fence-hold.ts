@@ -11,13 +11,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { ConnectionTarget } from '../../model/connection-target.js';
-import { DbpsError, InterruptedError, RefusedError } from '../../model/errors.js';
+import { DbpsError, RefusedError } from '../../model/errors.js';
 import { fingerprint } from '../../model/fingerprint.js';
 import type { RelationId } from '../../model/relation-id.js';
-import type { CommitPoint, HeldFence, HoldOptions, Ownership } from '../engine.js';
+import type { CommitPoint, HeldFence, HoldOptions, Ownership, OwnershipRow } from '../engine.js';
+import { lostSession } from '../fence-commit.js';
+import { HeldFenceSession, type HoldingSession } from '../held-fence.js';
 import { lockEpoch, openSession } from './postgres-connection.js';
 import { closeStatements, lockTables, requireFenceable } from './postgres-fence-closing.js';
-import { settleCommit, moveOwnership } from './postgres-fence-commit.js';
+import { moveOwnership, readOwnershipLocked } from './postgres-fence-commit.js';
 import {
   canBeReplica,
   readFiringTriggers,
@@ -86,28 +88,18 @@ export async function holdWriters(input: HoldInput): Promise<HeldFence> {
     requireFenceable(seen.facts.tree);
     const { startedAt, attempts } = await lockWriters(client, input, seen, deadlockTimeout);
     await client.query('SET LOCAL statement_timeout = 0');
-    return new PostgresHeldFence(input, client, {
-      ...seen,
-      sequences: await readSequenceValues(client, seen.sequences),
-      startedAt,
-      attempts,
-      release,
-    });
+    const held = { ...seen, sequences: await readSequenceValues(client, seen.sequences) };
+    return new HeldFenceSession(
+      new PostgresHoldingSession(input, client, held),
+      { ...held, relations: seen.facts.tree.map((relation) => relation.id), startedAt, attempts },
+      { ...options, service: owner.service, release },
+    );
   } catch (error) {
     release();
     await client.end().catch(() => undefined);
     options.signal?.throwIfAborted();
     throw isLost(error) ? lostSession(error) : error;
   }
-}
-
-function lostSession(cause: unknown): InterruptedError {
-  return new InterruptedError({
-    code: 'DBPS_E530',
-    message: 'the session that held the writers was lost before the commit; the server rolled it back',
-    hint: 'Nothing was changed: run it again.',
-    cause,
-  });
 }
 
 /** A backend that waits for a lock does not see that its client died; where the server can look (14 and later, most platforms), it shall. */
@@ -241,82 +233,21 @@ async function notHeld(
   });
 }
 
-interface HeldState extends SeenBetweenLocks {
-  readonly startedAt: number;
-  readonly attempts: number;
-  readonly release: () => void;
-}
+class PostgresHoldingSession implements HoldingSession {
+  readonly isLost = isLost;
 
-class PostgresHeldFence implements HeldFence {
-  readonly attempts: number;
-  readonly relations: readonly RelationId[];
-  readonly sequences: readonly SequenceFacts[];
-  readonly clients: number;
-  readonly #input: HoldInput;
-  readonly #client: pg.Client;
-  readonly #held: HeldState;
-  #isOver = false;
+  constructor(
+    readonly input: HoldInput,
+    readonly client: pg.Client,
+    readonly held: Pick<SeenBetweenLocks, 'facts' | 'triggers' | 'sequences'>,
+  ) {}
 
-  constructor(input: HoldInput, client: pg.Client, held: HeldState) {
-    this.#input = input;
-    this.#client = client;
-    this.#held = held;
-    this.attempts = held.attempts;
-    this.relations = held.facts.tree.map((relation) => relation.id);
-    this.sequences = held.sequences;
-    this.clients = held.clients;
-  }
-
-  heldMs(): number {
-    return performance.now() - this.#held.startedAt;
-  }
-
-  fingerprint(): Promise<string> {
-    return Promise.resolve(this.#held.fingerprint);
-  }
-
-  async commit(point: CommitPoint): Promise<'committed' | 'not-committed'> {
-    const { owner, options } = this.#input;
-    const revision = await this.#guarded(async () => {
-      const moved = await this.#closeAndMove(point);
-      await point.beforeCommit?.();
-      options.signal?.throwIfAborted();
-      return moved;
-    });
-    // From here an abort no longer cuts the line: the answer to COMMIT is worth waiting for.
-    this.#held.release();
-    try {
-      const { command } = await this.#client.query('COMMIT');
-      await this.#end();
-      return command === 'COMMIT' ? 'committed' : 'not-committed';
-    } catch (error) {
-      await this.#end();
-      if (!isLost(error)) throw error;
-      return settleCommit(this.#input.target, {
-        owner,
-        applicationName: this.#input.applicationName,
-        newOwner: point.newOwner,
-        revision,
-        patienceMs: options.pauseBudgetMs,
-        cause: error,
-      });
-    }
-  }
-
-  async rollback(): Promise<void> {
-    if (this.#isOver) return;
-    await this.#client.query('ROLLBACK').catch(() => undefined);
-    await this.#end();
-  }
-
-  /** @returns the new revision of the ownership row. */
-  async #closeAndMove(point: CommitPoint): Promise<number> {
-    const { owner, options } = this.#input;
-    const { facts, triggers } = this.#held;
-    const client = this.#client;
-    await remember(client, owner.service, [
+  async closeAndMove(point: CommitPoint): Promise<number> {
+    const { owner, options } = this.input;
+    const { facts, triggers, sequences } = this.held;
+    await remember(this.client, owner.service, [
       ...triggers,
-      ...this.sequences.map((sequence) => ({
+      ...sequences.map((sequence) => ({
         kind: 'sequence' as const,
         subject: sequence.id,
         bounds: boundsOf(sequence),
@@ -328,26 +259,27 @@ class PostgresHeldFence implements HeldFence {
       message: options.message,
       newOwner: point.newOwner,
     };
-    await client.query(
-      [...closeStatements(facts, body, triggers), ...this.sequences.map(fenceSequence)].join(';\n'),
+    await this.client.query(
+      [...closeStatements(facts, body, triggers), ...sequences.map(fenceSequence)].join(';\n'),
     );
-    return moveOwnership(client, owner, point);
+    return moveOwnership(this.client, owner, point);
   }
 
-  /** Whatever fails before COMMIT is a rollback. */
-  async #guarded<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      await this.rollback();
-      this.#input.options.signal?.throwIfAborted();
-      throw isLost(error) ? lostSession(error) : error;
-    }
+  async commit(): Promise<boolean> {
+    const { command } = await this.client.query('COMMIT');
+    return command === 'COMMIT';
   }
 
-  async #end(): Promise<void> {
-    this.#isOver = true;
-    this.#held.release();
-    await this.#client.end().catch(() => undefined);
+  async rollback(): Promise<void> {
+    await this.client.query('ROLLBACK');
+  }
+
+  async end(): Promise<void> {
+    await this.client.end().catch(() => undefined);
+  }
+
+  readOwnership(patienceMs: number): Promise<Pick<OwnershipRow, 'owner' | 'revision'> | null> {
+    const { target, applicationName, owner } = this.input;
+    return readOwnershipLocked(target, applicationName, owner.service, patienceMs);
   }
 }

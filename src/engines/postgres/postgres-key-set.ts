@@ -3,7 +3,7 @@
  * every batch: one row a batch and relation, appended, so that remembering them costs next to nothing beside applying them.
  */
 import type pg from 'pg';
-import { InternalError } from '../../model/errors.js';
+import { takeKeys, Taken, withoutKeys, type KeyBatch } from '../changed-keys.js';
 import type { Key, KeySet, Ownership, RelationMap, StreamIdentity } from '../engine.js';
 import type { SessionPool } from './postgres-connection.js';
 
@@ -56,8 +56,7 @@ export class HealKeys implements KeySet {
 }
 
 export class ChangedKeys implements KeySet {
-  /** The greatest generation that the keys taken last came from: what was added later is not theirs. */
-  readonly #taken = new Map<string, string>();
+  readonly #taken = new Taken();
 
   constructor(
     readonly pool: SessionPool,
@@ -77,39 +76,29 @@ export class ChangedKeys implements KeySet {
   /** Oldest first. An empty key stands for the whole relation (it was truncated). */
   async take(map: RelationMap, limit: number): Promise<readonly Key[]> {
     const { keys, through } = await readChangedKeys(this.pool, this.stream, map, limit);
-    this.#taken.set(map.source, through);
+    this.#taken.note(map.source, through);
     return keys;
   }
 
   async remove(map: RelationMap, keys: readonly Key[]): Promise<void> {
-    const through = this.#taken.get(map.source);
-    if (through === undefined)
-      throw new InternalError({
-        code: 'DBPS_E901',
-        message: `keys of ${map.source} removed that were never taken`,
-      });
-    const gone = new Set(keys.map((key) => JSON.stringify(key)));
+    const through = this.#taken.through(map.source);
     await this.pool.ownedTransaction(this.owner, async (client) => {
       const where = 'service = $1 AND direction = $2 AND relation = $3';
       const of = [this.stream.service, this.stream.direction, map.source];
-      const { rows } = await client.query<{ generation: string; keys: string }>(
+      const { rows } = await client.query<BatchRow>(
         `SELECT generation, keys FROM dbps.changed_key WHERE ${where} AND generation <= $4`,
         [...of, through],
       );
-      const emptied: string[] = [];
-      for (const row of rows) {
-        const before = JSON.parse(row.keys) as Key[];
-        const left = before.filter((key) => !gone.has(JSON.stringify(key)));
-        if (left.length === 0) emptied.push(row.generation);
-        else if (left.length < before.length)
+      const changed = withoutKeys(rows.map(batchOf), keys);
+      for (const { generation, left } of changed)
+        if (left !== null)
           await client.query(
             `UPDATE dbps.changed_key SET keys = $5, size = $6 WHERE ${where} AND generation = $4`,
-            [...of, row.generation, JSON.stringify(left), left.length],
+            [...of, generation, JSON.stringify(left), left.length],
           );
-      }
       await client.query(`DELETE FROM dbps.changed_key WHERE ${where} AND generation = ANY ($4::bigint[])`, [
         ...of,
-        emptied,
+        changed.filter(({ left }) => left === null).map(({ generation }) => generation),
       ]);
     });
   }
@@ -122,25 +111,28 @@ export class ChangedKeys implements KeySet {
   }
 }
 
-/** Oldest first, each once; `through` is the generation that the last of them came from. */
-export async function readChangedKeys(
+interface BatchRow {
+  readonly generation: string;
+  readonly keys: string;
+}
+
+const batchOf = ({ generation, keys }: BatchRow): KeyBatch => ({
+  generation,
+  keys: JSON.parse(keys) as Key[],
+});
+
+export function readChangedKeys(
   pool: SessionPool,
   stream: StreamIdentity,
   map: RelationMap,
   limit: number,
-): Promise<{ readonly keys: readonly Key[]; readonly through: string }> {
-  const keys = new Map<string, Key>();
-  let through = '0';
-  while (keys.size < limit) {
+): ReturnType<typeof takeKeys> {
+  return takeKeys(limit, async (after) => {
     const [row] = await pool.query<{ generation: string; keys: string }>(
       `SELECT generation, keys FROM dbps.changed_key
         WHERE service = $1 AND direction = $2 AND relation = $3 AND generation > $4 ORDER BY generation LIMIT 1`,
-      [stream.service, stream.direction, map.source, through],
+      [stream.service, stream.direction, map.source, after],
     );
-    if (row === undefined) break;
-    through = row.generation;
-    for (const key of JSON.parse(row.keys) as Key[])
-      if (keys.size < limit) keys.set(JSON.stringify(key), key);
-  }
-  return { keys: [...keys.values()], through };
+    return row === undefined ? null : batchOf(row);
+  });
 }
