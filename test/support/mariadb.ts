@@ -96,6 +96,8 @@ export async function startMysqlServer(
     await asRoot(`CREATE USER IF NOT EXISTS '${user}'@'%' IDENTIFIED BY ${root.escape(password)}`);
   }
   await asRoot(`GRANT ${SERVER_WIDE.join(', ')} ON *.* TO '${ADMIN.user}'@'%'`);
+  // What SEC215 asks for: MySQL has no PUBLIC, so dbps has to see whom it lets read dbps.route.
+  if (!isMaria) await asRoot(`GRANT SELECT ON mysql.* TO '${ADMIN.user}'@'%'`);
   for (const database of ['`dbps`', '`t\\_%`'])
     await asRoot(`GRANT ALL ON ${database}.* TO '${ADMIN.user}'@'%' WITH GRANT OPTION`);
 
