@@ -62,7 +62,8 @@ test('throttle.maxLag: while the stream is further behind, no chunk is begun', a
     const copied = runner.advance('dual-write', {});
     await Promise.race([until(isThrottled, 'the copy to wait'), copied]);
     expect(isThrottled()).toBe(true);
-    expect(chunks).toBe(1);
+    // What was being read already is stored; of five chunks no third one is begun.
+    expect(chunks).toBeLessThanOrEqual(2);
     skewMs = 0;
     (held as (() => void) | null)?.();
     await copied;
@@ -84,6 +85,7 @@ test('walBudget: a copy is not begun, and one that runs stops and says so, befor
     now: () => Date.now() + skewMs,
     settings: {
       ...TEST_SETTINGS,
+      jobs: 1,
       throttleMaxLagMs: 600_000,
       get walBudgetBytes() {
         return budget;
@@ -106,7 +108,8 @@ test('walBudget: a copy is not begun, and one that runs stops and says so, befor
     await expect(runner.advance('dual-write', {})).rejects.toMatchObject(refused);
     expect(await runner.state()).toMatchObject({ target: 'dual-write', activity: 'blocked' });
     const copied = chunks;
-    expect(copied).toBeLessThan(5);
+    // One was being read when the budget was found spent.
+    expect(copied).toBeLessThanOrEqual(3);
     budget = TEST_SETTINGS.walBudgetBytes;
     await runner.advance('dual-write', {});
     expect((await runner.state()).phase).toBe('dual-write');
