@@ -1,13 +1,15 @@
 /** --dry-run: every guard, every statement with its purpose; read-only sessions, no lease, nothing written. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config/config.js';
 import type { Direction, ReadOnlyDatabase } from '../engines/engine.js';
 import { confirmationToken, planAbort, planAdvance, planRollback, type Leg } from '../migration/itinerary.js';
 import type { MoveEnvironment } from '../migration/move-environment.js';
 import { rehearse, type Rehearsal } from '../migration/orchestrator.js';
+import { mayPass } from '../migration/refusals.js';
 import type { Wish } from '../migration/requests.js';
 import { reverseMaps } from '../migration/reverse-maps.js';
 import type { GuardContext, ReplicationStatus } from '../migration/step-context.js';
-import { RefusedError } from '../model/errors.js';
+import { InterruptedError, RefusedError } from '../model/errors.js';
 import type { Phase } from '../model/phases.js';
 import type { ServicePlan } from '../model/plan.js';
 import type { VerifyMode, VerifyResult } from '../model/verification.js';
@@ -36,7 +38,39 @@ export interface RehearsalResult {
 /** A verification that only reads waits this long for the live runner. */
 const CATCH_UP_MS = 60_000;
 
+export interface RehearseOptions extends MoveOptions {
+  readonly timeoutMs?: number;
+}
+
+const POLL_MS = 1_000;
+
+/**
+ * With `wait` among the wish's parameters, guards that may pass by themselves are asked again until they do; after `timeoutMs` the last answer is
+ * given as it is.
+ */
 export async function rehearseWish(
+  config: Config,
+  service: string,
+  wish: Exclude<Wish, { kind: 'pause' | 'resume' | 'reconcile' }>,
+  options: RehearseOptions,
+): Promise<RehearsalResult> {
+  const isPatient = wish.kind !== 'abort' && wish.parameters.wait === true;
+  const until = options.now() + (options.timeoutMs ?? Number.POSITIVE_INFINITY);
+  for (;;) {
+    const result = await rehearseOnce(config, service, wish, options);
+    const refused = result.legs
+      .flatMap(({ guards }) => guards)
+      .filter((report) => report.result.outcome !== 'ok');
+    if (!isPatient || !mayPass(refused) || options.now() > until) return result;
+    const detail = refused.map((report) => `${report.guard}: ${report.result.detail}`).join('; ');
+    options.emit({ type: 'waiting', service, for: refused.map(({ guard }) => guard).join(', '), detail });
+    await sleep(POLL_MS, undefined, { signal: options.signal }).catch(() => undefined);
+    if (options.signal.aborted)
+      throw new InterruptedError({ code: 'DBPS_E501', message: 'stopped while asking the guards' });
+  }
+}
+
+async function rehearseOnce(
   config: Config,
   service: string,
   wish: Exclude<Wish, { kind: 'pause' | 'resume' | 'reconcile' }>,

@@ -215,9 +215,10 @@ class Demo {
   /** What cannot be taken back is confirmed with the token that the dry run prints. */
   async #decommission(dbps: Dbps, service: ShopService): Promise<void> {
     const advance = ['migrate', 'advance', service, '--to', 'decommissioned'];
-    const rehearsal = await this.#do(dbps, [...advance, '--dry-run']);
+    const rehearsal = await this.#do(dbps, [...advance, '--dry-run', '--wait']);
     const token = /--confirm[ =]([^\s"']+)/.exec(rehearsal.stdout)?.[1];
-    if (token === undefined) throw new Error(`the dry run of decommissioning ${service} printed no token`);
+    if (token === undefined)
+      throw new Error(`the dry run of decommissioning ${service} printed no token:\n${rehearsal.stdout}`);
     await this.#do(dbps, [...advance, '--confirm', token]);
   }
 

@@ -248,6 +248,30 @@ test('with a live runner a wish is filed: followed to its end, or left with it',
   });
 });
 
+test('a dry run with --wait asks again until a guard that may pass has passed; at its timeout it tells what refuses', async () => {
+  await whileRunning(async () => {
+    await until(({ capture }) => capture.reverse?.mode === 'apply', 'the stream back');
+    const wish = { kind: 'rollback', parameters: { wait: true } } as const;
+    await service.query("BEGIN; UPDATE orders SET note = 'held' WHERE id = 7; PREPARE TRANSACTION 'held'");
+    try {
+      const refused = await rehearseWish(config, 'orders', wish, { ...options(), timeoutMs: 0 });
+      expect(refused.isReady).toBe(false);
+      const waited: string[] = [];
+      const told = await rehearseWish(config, 'orders', wish, {
+        ...options(),
+        emit: (event) => {
+          if (event.type === 'waiting') waited.push(event.for);
+          if (waited.length === 1) void service.query("ROLLBACK PREPARED 'held'");
+        },
+      });
+      expect(told.isReady).toBe(true);
+      expect(waited[0]).toContain('no-long-transactions');
+    } finally {
+      await service.query("ROLLBACK PREPARED 'held'").catch(() => undefined);
+    }
+  });
+});
+
 test('status asks the databases who takes writes: a gap in the fence of legacy is an error with a finding', async () => {
   expect(await look()).toMatchObject({
     traffic: { owner: 'service', readShare: 100, legacyFence: 'closed', serviceFence: 'open' },
