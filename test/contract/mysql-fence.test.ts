@@ -365,6 +365,31 @@ test('H21: zero-row writes prove that writing works, or name what refuses', asyn
   await expect(under.fence.proveWritable(relations, APPLICATION.user)).rejects.toThrow(/another account/);
 });
 
+test('who uses the relations now is told, and dbps itself is nobody', async () => {
+  const dbps = await openMysqlSession(database.target, { applicationName: 'dbps test' });
+  const reader = await database.connect(database.applicationUrl);
+  const reading = 'SELECT SLEEP(60) FROM orders LIMIT 1';
+  const under60 = [dbps, reader].map((session) => session.query(reading).catch(() => undefined));
+  const seen = async () =>
+    (
+      await server.query(
+        `SELECT COUNT(*) AS n FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(60)%'`,
+      )
+    )[0]?.['n'];
+  try {
+    await expect.poll(async () => String(await seen()), { timeout: 30_000 }).toBe('2');
+    expect(await under.fence.access(relations)).toEqual([
+      { relation: id('orders'), user: 'shop_app', detail: expect.stringContaining('SLEEP') as string },
+    ]);
+    expect(await under.fence.access([id('users')])).toEqual([]);
+  } finally {
+    for (const { threadId } of [dbps, reader]) await server.query(`KILL ${threadId}`);
+    await Promise.all(under60);
+    dbps.destroy();
+  }
+  expect(await under.fence.access(relations)).toEqual([]);
+});
+
 test('who could round a fence is a finding with the statements that help', async () => {
   const assess = () => under.fence.assess({ service: OWNER.service, relations, sequences: [] });
   const codes = async () => (await assess()).map((f) => `${f.code} ${f.severity} ${f.subject}`);

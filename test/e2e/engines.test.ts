@@ -153,6 +153,8 @@ describe.each(PAIRS)('$name', { timeout: 300_000 }, ({ capture, legacy: openLega
       '--to',
       'decommissioned',
       '--dry-run',
+      // The stream back may be behind for a moment.
+      '--wait',
     ]);
     const token = /--confirm (orders@[0-9a-f]{8}\.e\d+)/.exec(rehearsed.stdout)?.[1] ?? '';
     expect(token, rehearsed.stdout + rehearsed.stderr).not.toBe('');

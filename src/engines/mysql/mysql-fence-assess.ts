@@ -191,7 +191,8 @@ function separate(account: string, schemas: readonly string[]): string {
 }
 
 /**
- * Who touches the relations now: by the metadata locks of sessions where the server shows them, else by the statements that are running.
+ * Who touches the relations now: by the metadata locks of sessions where the server shows them, else by the statements that are running. Those do not
+ * tell whose program they are: what runs as dbps's own account is dbps's then, as its runner asks about the very same relations.
  */
 export async function readAccess(
   session: MysqlQueryable,
@@ -242,7 +243,7 @@ async function readRunning(
 ): Promise<RelationAccess[]> {
   const rows = await session.query({
     sql: `SELECT id, user, db, command, LEFT(info, 2000) AS info FROM information_schema.processlist
-           WHERE id <> CONNECTION_ID() AND info IS NOT NULL ORDER BY id`,
+           WHERE user <> LEFT(USER(), CHAR_LENGTH(USER()) - LOCATE('@', REVERSE(USER()))) AND info IS NOT NULL ORDER BY id`,
   });
   return relations.flatMap((relation) => {
     const { schema, name } = parseRelationId(relation);
