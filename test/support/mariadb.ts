@@ -169,7 +169,12 @@ export async function startMysqlServer(
         drop: async () => {
           await Promise.all(open.map((connection) => connection.end().catch(() => undefined)));
           await asRoot(`DROP DATABASE IF EXISTS \`${name}\``);
-          await asRoot(`REVOKE ALL ON \`${name}\`.* FROM '${APPLICATION.user}'@'%'`);
+          // A test may have taken it away already.
+          await asRoot(`REVOKE ALL ON \`${name}\`.* FROM '${APPLICATION.user}'@'%'`).catch(
+            (error: unknown) => {
+              if ((error as { errno?: number }).errno !== 1141) throw error;
+            },
+          );
         },
       };
     },

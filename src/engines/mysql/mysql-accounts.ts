@@ -1,6 +1,20 @@
 /** Who may do what on this server, as far as this account may know; and accounts as this dialect writes them. */
 import type { MysqlQueryable } from './mysql-connection.js';
 
+/**
+ * What an application needs of a relation or a routine, and what is carried over. The others let an account round or remove a fence, or change the shape
+ * under a copy, or can be granted on a whole database only (LOCK TABLES, CREATE TEMPORARY TABLES).
+ */
+export const FOR_APPLICATIONS: ReadonlySet<string> = new Set([
+  'SELECT',
+  'INSERT',
+  'UPDATE',
+  'DELETE',
+  'REFERENCES',
+  'SHOW VIEW',
+  'EXECUTE',
+]);
+
 export interface Privilege {
   /** `'shop_app'@'%'`, as it is written in GRANT. */
   readonly account: string;

@@ -1,5 +1,4 @@
 /** What information_schema is asked, one query a subject; `?` is the list of databases. Columns come back in lower case. */
-import { GRANTEE } from './mysql-accounts.js';
 import type { MysqlFlavor } from './mysql-flavor.js';
 
 export const tablesSql = `
@@ -55,10 +54,3 @@ export const partitionsSql = `
          COUNT(*) AS partitions
     FROM information_schema.partitions WHERE table_schema IN (?) AND partition_name IS NOT NULL
    GROUP BY table_schema, table_name, partition_method, partition_expression, subpartition_method, subpartition_expression`;
-
-export const grantsSql = `
-  SELECT table_schema, table_name, ${GRANTEE} AS grantee, privilege_type, is_grantable FROM information_schema.table_privileges
-   WHERE table_schema IN (?)
-  UNION ALL
-  SELECT table_schema, NULL, ${GRANTEE}, privilege_type, is_grantable FROM information_schema.schema_privileges
-   WHERE table_schema IN (?)`;

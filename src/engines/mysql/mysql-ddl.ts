@@ -6,14 +6,16 @@ import {
   isOwnable,
   type DatabaseSchema,
   type ForeignKey,
+  type Grant,
   type Index,
   type Relation,
   type Routine,
   type Trigger,
 } from '../../model/database-schema.js';
 import type { ServicePlan } from '../../model/plan.js';
-import { parseRelationId, relationId } from '../../model/relation-id.js';
+import { parseRelationId, relationId, type RelationId } from '../../model/relation-id.js';
 import type { Ddl, Stage, StagedStatement } from '../engine.js';
+import { FOR_APPLICATIONS } from './mysql-accounts.js';
 import { columnClause } from './mysql-column-clause.js';
 import { adoptMysqlSchema } from './mysql-adopt.js';
 import { alterMysqlSchema } from './mysql-ddl-alter.js';
@@ -37,6 +39,7 @@ export const mysqlDdl: Ddl = {
 
 export function createMysqlSchema(schema: DatabaseSchema): readonly StagedStatement[] {
   const tables = schema.relations.filter(isOwnable);
+  const views = schema.relations.filter((relation) => relation.kind === 'view');
   const names = [...new Set(schema.relations.map((relation) => relation.schema))].sort();
   return [
     ...names.map((name) =>
@@ -49,13 +52,14 @@ export function createMysqlSchema(schema: DatabaseSchema): readonly StagedStatem
       ),
     ),
     ...tables.map(createTable),
-    ...grantStatements(schema),
+    ...grantStatements('base', tables.map(relationGrants)),
     ...tables.flatMap((table) => table.indexes.flatMap((index) => addIndex(table, index))),
     ...tables.flatMap(addChecks),
     // Without looking at the rows: the runner's sessions check no foreign keys, and neither do the applier's.
     ...tables.flatMap((table) => table.foreignKeys.map((key) => addForeignKey(table, key))),
-    ...createViews(schema.relations.filter((relation) => relation.kind === 'view')),
+    ...createViews(views),
     ...schema.routines.map(createRoutine),
+    ...grantStatements('constraint', [...views.map(relationGrants), ...schema.routines.map(routineGrants)]),
     ...tables.flatMap((table) => table.triggers.map((trigger) => createTrigger(table, trigger))),
   ];
 }
@@ -71,14 +75,22 @@ function createRoutine(routine: Routine): StagedStatement {
   );
 }
 
+interface Grantable {
+  /** As GRANT names it. */
+  readonly on: string;
+  readonly subject: string;
+  readonly grants: readonly Grant[];
+  readonly relation?: RelationId;
+}
+
 /**
  * Accounts cannot be made here, whose passwords are another server's: one that is missing is made locked, so that its grants are in place when
  * it is let in.
  */
-function grantStatements(schema: DatabaseSchema): readonly StagedStatement[] {
+function grantStatements(stage: Stage, objects: readonly Grantable[]): readonly StagedStatement[] {
   const byAccount = new Map<string, StagedStatement[]>();
-  for (const relation of schema.relations.filter(isOwnable)) {
-    for (const [grantee, grants] of groupBy(relation.grants, (grant) => grant.grantee)) {
+  for (const { on, subject, grants: all, relation } of objects) {
+    for (const [grantee, grants] of groupBy(all, (grant) => grant.grantee)) {
       const rights = grants
         .filter((grant) => FOR_APPLICATIONS.has(grant.privilege.toUpperCase()))
         .map((grant) =>
@@ -87,15 +99,15 @@ function grantStatements(schema: DatabaseSchema): readonly StagedStatement[] {
             : `${grant.privilege} (${quoteIdentifier(grant.column)})`,
         );
       if (rights.length === 0) continue;
-      const list = byAccount.get(grantee) ?? granteeStatements(grantee);
+      const list = byAccount.get(grantee) ?? granteeStatements(stage, grantee);
       list.push(
         statement(
-          'base',
-          `GRANT ${rights.join(', ')} ON ${quoteRelation(relation.id)} TO ${grantee}`,
-          `grants on ${relation.id}`,
+          stage,
+          `GRANT ${rights.join(', ')} ON ${on} TO ${grantee}`,
+          `grants on ${subject}`,
           null,
           undefined,
-          relation.id,
+          relation,
         ),
       );
       byAccount.set(grantee, list);
@@ -104,14 +116,27 @@ function grantStatements(schema: DatabaseSchema): readonly StagedStatement[] {
   return [...byAccount.values()].flat();
 }
 
-function granteeStatements(grantee: string): StagedStatement[] {
+const relationGrants = (relation: Relation): Grantable => ({
+  on: quoteRelation(relation.id),
+  subject: relation.id,
+  grants: relation.grants,
+  relation: relation.id,
+});
+
+const routineGrants = (routine: Routine): Grantable => ({
+  on: `${routine.kind.toUpperCase()} ${quoteRelation(relationId(routine.schema, routine.name))}`,
+  subject: `${routine.kind} ${routine.id}`,
+  grants: routine.grants,
+});
+
+function granteeStatements(stage: Stage, grantee: string): StagedStatement[] {
   if (grantee === 'PUBLIC') return [];
   // MariaDB's roles have no host.
   const isRole = !grantee.includes("'@'");
   const shown = isRole ? [`${grantee}@''`, `${grantee}@'%'`] : [grantee];
   return [
     statement(
-      'base',
+      stage,
       isRole ? `CREATE ROLE IF NOT EXISTS ${grantee}` : `CREATE USER IF NOT EXISTS ${grantee} ACCOUNT LOCK`,
       isRole
         ? `role ${grantee}, which grants name; nobody has it until you give it to the accounts there`
@@ -127,12 +152,6 @@ function granteeStatements(grantee: string): StagedStatement[] {
     ),
   ];
 }
-
-/**
- * What an application needs of a table. The others let an account round or remove a fence, or change the shape under a copy, or can be granted on a
- * whole database only (EXECUTE, LOCK TABLES, CREATE TEMPORARY TABLES), whose grants are counted for each of its tables.
- */
-const FOR_APPLICATIONS = new Set(['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'REFERENCES', 'SHOW VIEW']);
 
 function groupBy<T>(items: readonly T[], key: (item: T) => string): ReadonlyMap<string, readonly T[]> {
   const groups = new Map<string, T[]>();

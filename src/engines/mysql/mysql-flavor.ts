@@ -8,6 +8,8 @@ export interface MysqlFlavor {
     readonly extra: string;
     readonly data_type: string;
   }): string | undefined;
+  /** An expression as information_schema shows it → as SQL. */
+  expression(shown: string): string;
   /** Query for check constraints: relation, name, expression. */
   readonly checksSql: string;
   /** Columns of information_schema.STATISTICS for an expression key, or a literal NULL. */
@@ -33,6 +35,7 @@ export const MARIADB: MysqlFlavor = {
   // Already an expression: 'text' in quotes, current_timestamp(), NULL for "default null".
   defaultExpression: ({ column_default }) =>
     column_default === null || column_default === 'NULL' ? undefined : column_default,
+  expression: (shown) => shown,
   checksSql: `
     SELECT tc.table_schema, tc.table_name, tc.constraint_name, cc.check_clause, 'YES' AS enforced
       FROM information_schema.table_constraints tc
@@ -54,15 +57,32 @@ export const MARIADB: MysqlFlavor = {
   }),
 };
 
+/**
+ * MySQL shows expressions as they stand within quotes, each literal with its character set: `_utf8mb4\'a\'` for `'a'`. The sets of Unicode say nothing in
+ * a session of dbps, which is in utf8mb4 itself, and no other engine knows them.
+ */
+function unescaped(shown: string): string {
+  return shown
+    .replaceAll(/\\(.)/gs, (_, after: string) => CONTROL[after] ?? after)
+    .replaceAll(
+      /('(?:[^'\\]|\\.|'')*'|`(?:[^`]|``)*`)|\b_utf8mb[34](?=')/gs,
+      (_, quoted?: string) => quoted ?? '',
+    );
+}
+
+const CONTROL: Readonly<Record<string, string>> = { n: '\n', r: '\r', 0: '\0', Z: '\x1a' };
+
 export const MYSQL: MysqlFlavor = {
   product: 'MySQL',
   // A bare value, or an expression when EXTRA says DEFAULT_GENERATED.
   defaultExpression: ({ column_default, extra, data_type }) => {
     if (column_default === null) return undefined;
-    if (/DEFAULT_GENERATED/i.test(extra)) return column_default;
+    if (/DEFAULT_GENERATED/i.test(extra)) return unescaped(column_default);
     if (NUMERIC.test(data_type) || /^b'/.test(column_default)) return column_default;
-    return `'${column_default.replaceAll("'", "''")}'`;
+    if (/binary$/.test(data_type) && /^0x/.test(column_default)) return column_default;
+    return `'${column_default.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
   },
+  expression: unescaped,
   checksSql: `
     SELECT tc.table_schema, tc.table_name, tc.constraint_name, cc.check_clause, tc.enforced
       FROM information_schema.table_constraints tc

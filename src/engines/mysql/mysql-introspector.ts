@@ -4,7 +4,6 @@ import type {
   Column,
   DatabaseSchema,
   ForeignKey,
-  Grant,
   Index,
   ReferentialAction,
   Relation,
@@ -21,6 +20,7 @@ import * as catalogue from './mysql-catalogue.js';
 import type { MysqlQueryable } from './mysql-connection.js';
 import { isFenceTrigger, withoutGuard } from './mysql-fence-body.js';
 import { flavorOf, normaliseType, versionNumber, type MysqlFlavor } from './mysql-flavor.js';
+import { readGranted, type Granted } from './mysql-granted.js';
 import {
   readCalledRoutines,
   readQualifiedNames,
@@ -91,9 +91,9 @@ export class MysqlIntrospector implements Introspector {
     } as const;
     if (schemas.length === 0) return { ...base, relations: [], sequences: [], routines: [], unsupported: [] };
 
-    const ask = async (sql: string, lists = 1): Promise<readonly Row[]> => {
+    const ask = async (sql: string): Promise<readonly Row[]> => {
       options.signal?.throwIfAborted();
-      return this.#session.query({ sql, values: Array.from({ length: lists }, () => schemas) });
+      return this.#session.query({ sql, values: [schemas] });
     };
     const tables = await ask(catalogue.tablesSql);
     const rowsOf = {
@@ -108,7 +108,7 @@ export class MysqlIntrospector implements Introspector {
     const known = new Set(
       tables.map((row) => relationId(text(row, 'table_schema'), text(row, 'table_name'))),
     );
-    const grants = readGrants(await ask(catalogue.grantsSql, 2));
+    const granted = await readGranted(this.#session, schemas);
     const stored = await ask(catalogue.routinesSql);
     const callable = routineNames(
       stored.map((row) => relationId(text(row, 'routine_schema'), text(row, 'routine_name'))),
@@ -119,6 +119,7 @@ export class MysqlIntrospector implements Introspector {
       await ask(catalogue.parametersSql),
       known,
       callable,
+      granted,
     );
     const partitionClauses = await this.#partitionClauses([...rowsOf.partitions.keys()], options.signal);
     const unsupported: UnsupportedObject[] = [];
@@ -129,7 +130,7 @@ export class MysqlIntrospector implements Introspector {
         const name = text(row, 'table_name');
         const id = relationId(schema, name);
         const isView = text(row, 'table_type').includes('VIEW');
-        const indexes = readIndexes(rowsOf.indexes.get(id) ?? []);
+        const indexes = readIndexes(rowsOf.indexes.get(id) ?? [], flavor);
         const definition = optional(rowsOf.views.get(id)?.[0] ?? {}, 'view_definition');
         return withJsonColumns(
           present<Relation>({
@@ -142,7 +143,7 @@ export class MysqlIntrospector implements Introspector {
             comment: isView ? undefined : text(row, 'table_comment') || undefined,
             columns: (rowsOf.columns.get(id) ?? []).map((column) => readColumn(column, row, flavor)),
             keys: uniqueKeys(indexes),
-            checks: readChecks(rowsOf.checks.get(id) ?? []),
+            checks: readChecks(rowsOf.checks.get(id) ?? [], flavor),
             exclusions: [],
             foreignKeys: readForeignKeys(rowsOf.foreignKeys.get(id) ?? []),
             indexes,
@@ -150,7 +151,7 @@ export class MysqlIntrospector implements Introspector {
             rules: [],
             policies: [],
             rowSecurity: 'off',
-            grants: [...(grants.get(id) ?? []), ...(grants.get(schema) ?? [])],
+            grants: granted.onRelation(id),
             partitionOf: undefined,
             partitionBy: partitionClauses.get(id),
             inherits: [],
@@ -225,7 +226,8 @@ export class MysqlIntrospector implements Introspector {
       sql: `SHOW CREATE ${kind} ${quoteRelation(relationId(schema, name))}`,
     });
     const sql = row?.[`create ${kind.toLowerCase()}`] ?? null;
-    return sql === null ? null : qualifyRoutine(sql, kind, schema, name);
+    // MySQL keeps the semicolon that a client of several statements sent along.
+    return sql === null ? null : qualifyRoutine(sql.replace(/;\s*$/, ''), kind, schema, name);
   }
 
   async #schemas(wanted: readonly string[] | undefined): Promise<readonly string[]> {
@@ -263,7 +265,10 @@ function readColumn(row: Row, table: Row, flavor: MysqlFlavor): Column {
     identity: undefined,
     sequence: undefined,
     generated: isGenerated
-      ? { expression: text(row, 'generation_expression'), stored: /STORED|PERSISTENT/i.test(extra) }
+      ? {
+          expression: flavor.expression(text(row, 'generation_expression')),
+          stored: /STORED|PERSISTENT/i.test(extra),
+        }
       : undefined,
     autoIncrement: /auto_increment/i.test(extra) ? true : undefined,
     collation: collation === text(table, 'table_collation') ? undefined : collation,
@@ -277,7 +282,7 @@ function readColumn(row: Row, table: Row, flavor: MysqlFlavor): Column {
   });
 }
 
-function readIndexes(rows: readonly Row[]): readonly Index[] {
+function readIndexes(rows: readonly Row[], flavor: MysqlFlavor): readonly Index[] {
   const byName = new Map<string, Row[]>();
   for (const row of rows)
     byName.set(text(row, 'index_name'), [...(byName.get(text(row, 'index_name')) ?? []), row]);
@@ -289,7 +294,10 @@ function readIndexes(rows: readonly Row[]): readonly Index[] {
     const hasExpression = parts.some((part) => part['expression'] != null);
     const keys = parts.map((part) => {
       const expression = part['expression'];
-      const key = expression == null ? quoteIdentifier(text(part, 'column_name')) : `(${expression})`;
+      const key =
+        expression == null
+          ? quoteIdentifier(text(part, 'column_name'))
+          : `(${flavor.expression(expression)})`;
       const prefix = part['sub_part'] == null ? '' : `(${part['sub_part']})`;
       return `${key}${prefix}${text(part, 'collation') === 'D' ? ' DESC' : ''}`;
     });
@@ -378,10 +386,10 @@ function action(rule: string): ReferentialAction {
   return lower === 'cascade' || lower === 'set null' || lower === 'set default' ? lower : 'no action';
 }
 
-function readChecks(rows: readonly Row[]): readonly Check[] {
+function readChecks(rows: readonly Row[], flavor: MysqlFlavor): readonly Check[] {
   return rows.map((row) => ({
     name: text(row, 'constraint_name'),
-    expression: text(row, 'check_clause'),
+    expression: flavor.expression(text(row, 'check_clause')),
     isValidated: text(row, 'enforced') !== 'NO',
     isNoInherit: false,
     isInherited: false,
@@ -426,19 +434,21 @@ function readRoutines(
   parameters: readonly Row[],
   known: ReadonlySet<RelationId>,
   callable: RoutineNames,
+  granted: Granted,
 ): readonly Routine[] {
   const signatures = new Map<string, string[]>();
   for (const row of parameters) {
     const id = relationId(text(row, 'specific_schema'), text(row, 'specific_name'));
     signatures.set(id, [...(signatures.get(id) ?? []), text(row, 'dtd_identifier')]);
   }
-  const common = { language: 'sql', isTrigger: false, grants: [] } as const;
+  const common = { language: 'sql', isTrigger: false } as const;
   const stored = routines.map((row): Routine => {
     const schema = text(row, 'routine_schema');
     const id = relationId(schema, text(row, 'routine_name'));
     const body = row['routine_definition'] ?? null;
     return present<Routine>({
       ...common,
+      grants: granted.onRoutine(text(row, 'routine_type'), id),
       id,
       schema,
       name: text(row, 'routine_name'),
@@ -459,6 +469,8 @@ function readRoutines(
     const calls = readCalledRoutines(body, schema, callable);
     return {
       ...common,
+      // Nobody calls it.
+      grants: [],
       id: relationId(schema, text(row, 'event_name')),
       schema,
       name: text(row, 'event_name'),
@@ -478,22 +490,6 @@ function readRoutines(
 function quoteAccount(account: string): string {
   const at = account.lastIndexOf('@');
   return `'${account.slice(0, at)}'@'${account.slice(at + 1)}'`;
-}
-
-/** By relation id, and by schema name for grants on a whole database. */
-function readGrants(rows: readonly Row[]): ReadonlyMap<string, readonly Grant[]> {
-  const grants = new Map<string, Grant[]>();
-  for (const row of rows) {
-    const name = row['table_name'] ?? null;
-    const key = name === null ? text(row, 'table_schema') : relationId(text(row, 'table_schema'), name);
-    const grant = {
-      grantee: text(row, 'grantee'),
-      privilege: text(row, 'privilege_type'),
-      isGrantable: text(row, 'is_grantable') === 'YES',
-    };
-    grants.set(key, [...(grants.get(key) ?? []), grant]);
-  }
-  return grants;
 }
 
 export function qualifyRoutine(sql: string, kind: string, schema: string, name: string): string {
