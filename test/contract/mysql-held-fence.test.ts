@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { ConnectionTarget } from '../../src/model/connection-target.js';
 import { queryable } from '../../src/engines/mysql/mysql-connection.js';
+import type { MysqlFence } from '../../src/engines/mysql/mysql-fence.js';
 import { MysqlIntrospector } from '../../src/engines/mysql/mysql-introspector.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { FENCE_SQLSTATE } from '../../src/model/fence-error.js';
@@ -15,7 +16,7 @@ import {
   waitsForRow,
   type MysqlFenceUnderTest,
 } from '../support/mysql-fence.js';
-import { startProxy } from '../support/proxy.js';
+import { startProxy, type Proxy } from '../support/proxy.js';
 
 const SCHEMA = `
 CREATE TABLE orders (id int AUTO_INCREMENT PRIMARY KEY, note varchar(40));
@@ -54,6 +55,29 @@ const application = () => database.connect(database.applicationUrl);
 const fenceStates = async () =>
   (await under.fence.observe(OWNER.service, relations)).map((state) => state.state);
 const id = (name: string) => `${database.name}.${name}`;
+
+/** Over a line that can be cut or fall silent. */
+async function over(work: (fence: MysqlFence, proxy: Proxy) => Promise<void>): Promise<void> {
+  const proxy = await startProxy(database.target.host, database.target.port);
+  const { engine, host, user, database: name, tls, parameters } = database.target;
+  const through = new ConnectionTarget({
+    engine,
+    host,
+    user,
+    database: name,
+    tls,
+    parameters,
+    port: proxy.port,
+    password: async () => ADMIN.password,
+  });
+  const cut = await mysqlFenceOver(database, through);
+  try {
+    await work(cut.fence, proxy);
+  } finally {
+    await cut.close();
+    await proxy.close();
+  }
+}
 
 test('H17: writers wait without an error while held, and go on after a rollback', async () => {
   const held = await under.fence.hold(OWNER, relations, { ...HOLD, sequences: [id('orders'), id('items')] });
@@ -221,22 +245,9 @@ test.each([
   ['before', 'not-committed'],
   ['after', 'committed'],
 ] as const)('H8: the answer to COMMIT is lost (line cut %s it): the row says %s', async (when, outcome) => {
-  const proxy = await startProxy(database.target.host, database.target.port);
-  const { engine, host, user, database: name, tls, parameters } = database.target;
-  const through = new ConnectionTarget({
-    engine,
-    host,
-    user,
-    database: name,
-    tls,
-    parameters,
-    port: proxy.port,
-    password: async () => ADMIN.password,
-  });
-  const cut = await mysqlFenceOver(database, through);
-  try {
-    await cut.fence.arm(OWNER, relations, HOLD);
-    const held = await cut.fence.hold(OWNER, relations, HOLD);
+  await over(async (fence, proxy) => {
+    await fence.arm(OWNER, relations, HOLD);
+    const held = await fence.hold(OWNER, relations, HOLD);
     proxy.cutOnce('COMMIT', when);
     expect(await held.commit(COMMIT)).toBe(outcome);
     expect(proxy.cuts).toBe(1);
@@ -244,10 +255,7 @@ test.each([
       outcome === 'committed' ? 'service' : undefined,
     );
     expect(new Set(await fenceStates())).toEqual(new Set([outcome === 'committed' ? 'closed' : 'open']));
-  } finally {
-    await cut.close();
-    await proxy.close();
-  }
+  });
 });
 
 test('H14: in a deadlock with writers the fence gives way, never the application', async () => {
@@ -292,4 +300,73 @@ test('an aborted signal ends the session: writers go on', async () => {
   abort.abort();
   expect(await write).toBe('accepted');
   await expect(held.commit(COMMIT)).rejects.toThrow();
+});
+
+test('called off while it waits for a writer: it fails at once, and writers go on', async () => {
+  await under.fence.arm(OWNER, relations, HOLD);
+  const writer = await application();
+  await writer.query('START TRANSACTION');
+  await writer.query("INSERT INTO orders (note) VALUES ('mine')");
+  const abort = new AbortController();
+  const holding = expect(
+    under.fence.hold(OWNER, relations, { ...HOLD, attempts: 1000, signal: abort.signal }),
+  ).rejects.toThrow('called off');
+  await until(server, "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'");
+  abort.abort(new Error('called off'));
+  await holding;
+  const other = await application();
+  expect(await stateOf(other.query("UPDATE orders SET note = 'y' WHERE id = 2"))).toBe('accepted');
+  await writer.query('ROLLBACK');
+});
+
+test('called off while the line is silent: it fails at once, and nothing has moved', async () => {
+  await over(async (fence, proxy) => {
+    await under.fence.arm(OWNER, relations, HOLD);
+    // In a statement of the commit, and before it in one of the holding.
+    for (const statement of ['INSERT INTO dbps.checkpoint', 'FOR UPDATE']) {
+      const abort = new AbortController();
+      const silence = proxy.silenceOnce(statement);
+      const ended = expect(
+        fence.hold(OWNER, relations, { ...HOLD, signal: abort.signal }).then((held) => held.commit(COMMIT)),
+      ).rejects.toThrow('called off');
+      await silence;
+      abort.abort(new Error('called off'));
+      await ended;
+      // The server hears of it as soon as the network does; else it ends the session after the pause budget.
+      proxy.cut();
+    }
+    // Between two statements.
+    const abort = new AbortController();
+    const held = await fence.hold(OWNER, relations, { ...HOLD, signal: abort.signal });
+    const beforeCommit = () => {
+      proxy.silence();
+      abort.abort(new Error('called off'));
+      return Promise.resolve();
+    };
+    await expect(held.commit({ ...COMMIT, beforeCommit })).rejects.toThrow('called off');
+    proxy.cut();
+    expect(await under.fence.ownership(OWNER.service)).toBeNull();
+    const writer = await application();
+    expect(await stateOf(writer.query("INSERT INTO orders (note) VALUES ('after')"))).toBe('accepted');
+  });
+});
+
+test('called off while a statement of the commit is under way: it fails at once, and nothing has moved', async () => {
+  const abort = new AbortController();
+  const held = await under.fence.hold(OWNER, relations, { ...HOLD, signal: abort.signal });
+  const administrator = await database.connect();
+  await administrator.query('LOCK TABLES dbps.checkpoint WRITE');
+  const committing = expect(held.commit(COMMIT)).rejects.toThrow('called off');
+  await until(
+    server,
+    "SELECT 1 FROM information_schema.processlist WHERE state LIKE 'Waiting for table metadata lock' AND info LIKE '%dbps.checkpoint%'",
+  );
+  abort.abort(new Error('called off'));
+  await committing;
+  // Once more: it is over.
+  await held.rollback();
+  await administrator.query('UNLOCK TABLES');
+  expect(await under.fence.ownership(OWNER.service)).toBeNull();
+  const writer = await application();
+  expect(await stateOf(writer.query("INSERT INTO orders (note) VALUES ('after')"))).toBe('accepted');
 });

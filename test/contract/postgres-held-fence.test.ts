@@ -2,13 +2,14 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type pg from 'pg';
 import { ConnectionTarget } from '../../src/model/connection-target.js';
+import type { PostgresFence } from '../../src/engines/postgres/postgres-fence.js';
 import { PostgresIntrospector } from '../../src/engines/postgres/postgres-introspector.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { FENCE_SQLSTATE } from '../../src/model/fence-error.js';
 import { COMMIT, fenceOver, HOLD, OWNER, REVERSE, type FenceUnderTest } from '../support/fence.js';
 import { ADMIN, APPLICATION } from '../support/global-setup.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
-import { startProxy } from '../support/proxy.js';
+import { startProxy, type Proxy } from '../support/proxy.js';
 
 const SCHEMA = `
 CREATE TABLE orders (id serial PRIMARY KEY, note text);
@@ -64,6 +65,29 @@ async function isBlocked(client: pg.Client | 'dbps fence'): Promise<void> {
 
 const fenceStates = async () =>
   (await under.fence.observe(OWNER.service, RELATIONS)).map((state) => state.state);
+
+/** Over a line that can be cut or fall silent. */
+async function over(work: (fence: PostgresFence, proxy: Proxy) => Promise<void>): Promise<void> {
+  const proxy = await startProxy(database.target.host, database.target.port);
+  const { engine, host, user, database: name, tls, parameters } = database.target;
+  const through = new ConnectionTarget({
+    engine,
+    host,
+    user,
+    database: name,
+    tls,
+    parameters,
+    port: proxy.port,
+    password: async () => ADMIN.password,
+  });
+  const cut = await fenceOver(database, through);
+  try {
+    await work(cut.fence, proxy);
+  } finally {
+    await cut.close();
+    await proxy.close();
+  }
+}
 
 test('H1: writers wait without an error while held, and go on after a rollback', async () => {
   const held = await under.fence.hold(OWNER, RELATIONS, { ...HOLD, sequences: SEQUENCES });
@@ -213,21 +237,8 @@ test.each([
   ['before', 'not-committed'],
   ['after', 'committed'],
 ] as const)('H8: the answer to COMMIT is lost (line cut %s it): the row says %s', async (when, outcome) => {
-  const proxy = await startProxy(database.target.host, database.target.port);
-  const { engine, host, user, database: name, tls, parameters } = database.target;
-  const through = new ConnectionTarget({
-    engine,
-    host,
-    user,
-    database: name,
-    tls,
-    parameters,
-    port: proxy.port,
-    password: async () => ADMIN.password,
-  });
-  const cut = await fenceOver(database, through);
-  try {
-    const held = await cut.fence.hold(OWNER, RELATIONS, HOLD);
+  await over(async (fence, proxy) => {
+    const held = await fence.hold(OWNER, RELATIONS, HOLD);
     proxy.cutOnce('COMMIT', when);
     expect(await held.commit(COMMIT)).toBe(outcome);
     expect(proxy.cuts).toBe(1);
@@ -235,10 +246,7 @@ test.each([
       outcome === 'committed' ? 'service' : undefined,
     );
     expect(new Set(await fenceStates())).toEqual(new Set([outcome === 'committed' ? 'closed' : 'absent']));
-  } finally {
-    await cut.close();
-    await proxy.close();
-  }
+  });
 });
 
 test('H14: in a deadlock with a writer the fence gives way, never the application', async () => {
@@ -329,4 +337,71 @@ test('H16: a writer that drew from a sequence first is no deadlock victim', asyn
   const held = await holding;
   expect(held.sequences.find((s) => s.id === 'public.orders_id_seq')?.next).toBe('4');
   await held.rollback();
+});
+
+test('called off while it waits for a writer: it fails at once, and writers go on', async () => {
+  const writer = await application();
+  await writer.query("BEGIN; UPDATE orders SET note = 'mine' WHERE id = 1");
+  const abort = new AbortController();
+  const holding = expect(
+    under.fence.hold(OWNER, RELATIONS, { ...HOLD, attempts: 1000, signal: abort.signal }),
+  ).rejects.toThrow('called off');
+  await isBlocked('dbps fence');
+  abort.abort(new Error('called off'));
+  await holding;
+  const other = await application();
+  expect(await settle(other.query("UPDATE orders SET note = 'y' WHERE id = 2"))).toBe('accepted');
+  await writer.query('ROLLBACK');
+});
+
+test('called off while the line is silent: it fails at once, and nothing has moved', async () => {
+  await over(async (fence, proxy) => {
+    // In a statement of the commit, and before it in one of the holding.
+    for (const statement of ['INSERT INTO dbps.checkpoint', 'SHARE ROW EXCLUSIVE']) {
+      const abort = new AbortController();
+      const silence = proxy.silenceOnce(statement);
+      const ended = expect(
+        fence.hold(OWNER, RELATIONS, { ...HOLD, signal: abort.signal }).then((held) => held.commit(COMMIT)),
+      ).rejects.toThrow('called off');
+      await silence;
+      abort.abort(new Error('called off'));
+      await ended;
+      // The server hears of it as soon as the network does; else it ends the session after the pause budget.
+      proxy.cut();
+    }
+    // Between two statements.
+    const abort = new AbortController();
+    const held = await fence.hold(OWNER, RELATIONS, { ...HOLD, signal: abort.signal });
+    const beforeCommit = () => {
+      proxy.silence();
+      abort.abort(new Error('called off'));
+      return Promise.resolve();
+    };
+    await expect(held.commit({ ...COMMIT, beforeCommit })).rejects.toThrow('called off');
+    proxy.cut();
+    expect(await under.fence.ownership(OWNER.service)).toBeNull();
+    const writer = await application();
+    expect(await settle(writer.query("INSERT INTO orders (note) VALUES ('after')"))).toBe('accepted');
+  });
+});
+
+test('called off while a statement of the commit is under way: it fails at once, and nothing has moved', async () => {
+  const abort = new AbortController();
+  const held = await under.fence.hold(OWNER, RELATIONS, {
+    ...HOLD,
+    pauseBudgetMs: 60_000,
+    signal: abort.signal,
+  });
+  const administrator = await database.connect();
+  await administrator.query('BEGIN; LOCK TABLE dbps.checkpoint IN ACCESS EXCLUSIVE MODE');
+  const committing = expect(held.commit(COMMIT)).rejects.toThrow('called off');
+  await isBlocked('dbps fence');
+  abort.abort(new Error('called off'));
+  await committing;
+  // Once more: it is over.
+  await held.rollback();
+  await administrator.query('ROLLBACK');
+  expect(await under.fence.ownership(OWNER.service)).toBeNull();
+  const writer = await application();
+  expect(await settle(writer.query("INSERT INTO orders (note) VALUES ('after')"))).toBe('accepted');
 });

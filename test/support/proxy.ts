@@ -9,16 +9,34 @@ export interface Proxy {
    */
   cutOnce(text: string, when: 'before' | 'after'): void;
   readonly cuts: number;
+  /** From the next message with `text` on nothing passes on its connection any more, either way, and it stays open. Resolves when that is so. */
+  silenceOnce(text: string): Promise<void>;
+  /** The same with all connections there are, now. */
+  silence(): void;
+  /** Ends all connections there are. */
+  cut(): void;
   close(): Promise<void>;
 }
 
 export async function startProxy(host: string, port: number): Promise<Proxy> {
   let armed: { text: string; when: 'before' | 'after' } | null = null;
+  let silencing: { text: string; done: () => void } | null = null;
+  const silence = new Set<() => void>();
   let cuts = 0;
   const sockets = new Set<net.Socket>();
-  const server = net.createServer((client) => {
+  const cut = () => {
+    for (const socket of sockets) socket.destroy();
+  };
+  // Half open: an end is passed on like everything else, or not at all.
+  const server = net.createServer({ allowHalfOpen: true }, (client) => {
     const upstream = net.connect(port, host);
     let isSwallowing = false;
+    let isSilent = false;
+    silence.add(() => {
+      isSilent = true;
+    });
+    client.on('end', () => isSilent || upstream.end());
+    upstream.on('end', () => isSilent || client.end());
     for (const socket of [client, upstream]) {
       sockets.add(socket);
       socket.on('error', () => undefined);
@@ -29,6 +47,12 @@ export async function startProxy(host: string, port: number): Promise<Proxy> {
       });
     }
     client.on('data', (data) => {
+      if (silencing !== null && data.includes(silencing.text)) {
+        isSilent = true;
+        silencing.done();
+        silencing = null;
+      }
+      if (isSilent) return;
       if (armed !== null && data.includes(armed.text)) {
         const { when } = armed;
         armed = null;
@@ -43,6 +67,7 @@ export async function startProxy(host: string, port: number): Promise<Proxy> {
       upstream.write(data);
     });
     upstream.on('data', (data) => {
+      if (isSilent) return;
       if (isSwallowing) client.destroy();
       else client.write(data);
     });
@@ -53,11 +78,19 @@ export async function startProxy(host: string, port: number): Promise<Proxy> {
     cutOnce: (text, when) => {
       armed = { text, when };
     },
+    silenceOnce: (text) =>
+      new Promise((done) => {
+        silencing = { text, done };
+      }),
+    silence: () => {
+      for (const now of silence) now();
+    },
     get cuts() {
       return cuts;
     },
+    cut,
     close: () => {
-      for (const socket of sockets) socket.destroy();
+      cut();
       return new Promise((resolve) => server.close(() => resolve()));
     },
   };

@@ -1,4 +1,5 @@
 /** Sessions on MySQL and MariaDB, all alike: values as the server's own text, dates and big numbers unrounded, settings pinned. */
+import type { Duplex } from 'node:stream';
 import mysql from 'mysql2/promise';
 import type { ConnectionTarget } from '../../model/connection-target.js';
 import { RefusedError } from '../../model/errors.js';
@@ -77,6 +78,14 @@ export async function openMysqlSession(
     throw error;
   }
   return connection;
+}
+
+/**
+ * Ends a session at once, and fails what is under way on it. The driver's own way out says goodbye and waits for the answer: of a statement that none
+ * comes to, on a line gone silent, nobody would hear again.
+ */
+export function cutOff(session: mysql.Connection): void {
+  (session as unknown as { readonly connection: { readonly stream: Duplex } }).connection.stream.destroy();
 }
 
 /** What introspection and checks need of a session. */

@@ -20,7 +20,7 @@ import type { RelationId } from '../../model/relation-id.js';
 import type { CommitPoint, HeldFence, HoldOptions, Ownership, OwnershipRow } from '../engine.js';
 import { lostSession } from '../fence-commit.js';
 import { HeldFenceSession, type HoldingSession } from '../held-fence.js';
-import { lockMysqlEpoch, openMysqlSession, queryable } from './mysql-connection.js';
+import { cutOff, lockMysqlEpoch, openMysqlSession, queryable } from './mysql-connection.js';
 import { errorNumber, isLost } from './mysql-errors.js';
 import type { FenceKey } from './mysql-fence-body.js';
 import { closeAndMove, readOwnershipLocked } from './mysql-fence-commit.js';
@@ -45,7 +45,7 @@ export async function holdWriters(input: HoldInput): Promise<HeldFence> {
   options.signal?.throwIfAborted();
   const session = await openMysqlSession(setup.target, { applicationName: setup.applicationName });
   // Ends the session at once: the server rolls back.
-  const abandon = () => session.destroy();
+  const abandon = () => cutOff(session);
   options.signal?.addEventListener('abort', abandon, { once: true });
   const release = () => options.signal?.removeEventListener('abort', abandon);
   try {

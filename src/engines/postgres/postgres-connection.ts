@@ -180,6 +180,11 @@ export class SessionPool {
   }
 }
 
+/** Without a goodbye: whatever is under way fails. */
+export function cutOff(client: pg.ClientBase): void {
+  (client as unknown as { readonly connection: pg.Connection }).connection.stream.destroy();
+}
+
 /**
  * Ends sessions in the middle of whatever they do, here and on the server: a closed socket does not reach a statement that waits for a
  * lock, and a statement called off between two others would leave the next one to wait.
@@ -191,8 +196,7 @@ export async function interruptSessions(
 ): Promise<void> {
   if (clients.length === 0) return;
   const ids = clients.map((client) => (client as unknown as { readonly processID: number | null }).processID);
-  for (const client of clients)
-    (client as unknown as { connection: pg.Connection }).connection.stream.destroy();
+  for (const client of clients) cutOff(client);
   const session = await openSession(target, { applicationName: options.applicationName }).catch(() => null);
   // Nobody to ask: then the server notices by itself, at the latest when it has something to send.
   if (session === null) return;

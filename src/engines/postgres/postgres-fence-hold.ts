@@ -17,7 +17,7 @@ import type { RelationId } from '../../model/relation-id.js';
 import type { CommitPoint, HeldFence, HoldOptions, Ownership, OwnershipRow } from '../engine.js';
 import { lostSession } from '../fence-commit.js';
 import { HeldFenceSession, type HoldingSession } from '../held-fence.js';
-import { lockEpoch, openSession } from './postgres-connection.js';
+import { cutOff, lockEpoch, openSession } from './postgres-connection.js';
 import { closeStatements, lockTables, requireFenceable } from './postgres-fence-closing.js';
 import { moveOwnership, readOwnershipLocked } from './postgres-fence-commit.js';
 import {
@@ -69,8 +69,8 @@ export async function holdWriters(input: HoldInput): Promise<HeldFence> {
     applicationName: input.applicationName,
     settings: { idle_in_transaction_session_timeout: String(options.pauseBudgetMs) },
   });
-  // Ends the session at once: the server rolls back.
-  const abandon = () => void client.end().catch(() => undefined);
+  // Ends the session at once: the server rolls back. A goodbye would wait for an answer, for ever on a line gone silent.
+  const abandon = () => cutOff(client);
   options.signal?.addEventListener('abort', abandon, { once: true });
   const release = () => options.signal?.removeEventListener('abort', abandon);
   try {
