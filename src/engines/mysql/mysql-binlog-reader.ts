@@ -65,6 +65,7 @@ export class BinlogReader {
   #file = '';
   #offset = 0;
   #created = 0;
+  #firstCreated = 0;
   /** Set while the library looks at an event for us. */
   #gtid: string | null = null;
 
@@ -173,6 +174,7 @@ export class BinlogReader {
       this.#hasChecksum = formatHasChecksum(bytes);
       // MariaDB writes this event anew when it closes the file.
       if (!this.#zongji.isMariaDb) this.#created = bytes.readUInt32LE(0);
+      if (this.#accepted !== null) this.#firstCreated = this.#created;
       this.#accepted?.resolve();
       this.#accepted = null;
     }
@@ -232,9 +234,12 @@ export class BinlogReader {
     this.#wake?.();
   }
 
-  /** When the file was begun that is being read, seconds since 1970; 0 where the log does not keep it. */
+  /**
+   * When the file was begun in which reading began, seconds since 1970; 0 where the log does not keep it. Reading may have reached the next file by the
+   * time that this is asked.
+   */
   get created(): number {
-    return this.#created;
+    return this.#firstCreated;
   }
 
   /** The next event, at once where there is one. null: closed. @throws what ended the stream, after what came before it. */
