@@ -208,6 +208,22 @@ test("H9: transactions that begin with dbps's own tables are marked, other servi
   ]);
 });
 
+test('H18: markers of every service travel in one table; each stream hands out its own', async () => {
+  const source = await openSource('CREATE TABLE t (id int PRIMARY KEY)');
+  const maps = [await mapOf(source.sql, 'public.t')];
+  const stream = await source.stream(maps, await source.prepare(maps));
+  // The same nonce for another service proves nothing about this one.
+  await source.sql.query(`INSERT INTO dbps.barrier VALUES ('other', 'one'), ('other', 'two')`);
+  await source.sql.query(`INSERT INTO t VALUES (1)`);
+  await source.sql.query(`INSERT INTO dbps.barrier VALUES ('other', 'three'), ('${STREAM.service}', 'one')`);
+  const transactions = await readAll(source, stream);
+  expect(transactions.map(({ changes, barriers }) => [changes.length, barriers])).toEqual([
+    [0, []],
+    [1, []],
+    [0, ['one']],
+  ]);
+});
+
 test('H9: a slot that is older than its publication, or was lost, is never quietly made again', async () => {
   const source = await openSource('CREATE TABLE t (id int PRIMARY KEY)');
   const maps = [await mapOf(source.sql, 'public.t')];

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SessionPool } from '../../src/engines/postgres/postgres-connection.js';
+import { parseLsn } from '../../src/engines/postgres/postgres-lsn.js';
 import { PostgresCopyWriter } from '../../src/engines/postgres/postgres-sink-copy.js';
 import { contentOf, mapOf, openCopy, OWNER, type CopyPieces } from '../support/moving.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
@@ -347,6 +348,22 @@ describe('what goes wrong', () => {
     expect(isVisible).toBe(false);
     await late.query('COMMIT');
     await waiting;
+  });
+
+  test('H4: a chunk’s position is not before a commit that its reader has seen, on disk or not', async () => {
+    const table = await bothSides('id integer PRIMARY KEY, n int', (t) => `INSERT INTO ${t} VALUES (1, 0)`);
+    const map = await mapOf(legacy, table);
+    const [chunk] = await pieces.snapshot.planChunks(map, 100);
+    for (let n = 1; n <= 20; n++) {
+      // Acknowledged before it is written: others see it, and the written position is still behind it.
+      await legacy.query(`SET synchronous_commit = off; UPDATE ${table} SET n = ${n}`);
+      const [at] = await legacy.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn() AS lsn');
+      const reader = await pieces.snapshot.readChunk(map, chunk!, 'postgres-binary');
+      for await (const part of reader.data) void part;
+      const { position } = await reader.finish();
+      expect(parseLsn(position) >= parseLsn(at?.lsn ?? '')).toBe(true);
+    }
+    await legacy.query('RESET synchronous_commit');
   });
 
   test('H7: a dead runner’s late chunk is refused, and a take-over waits for one that is being written', async () => {

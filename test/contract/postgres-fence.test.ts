@@ -123,8 +123,10 @@ describe('a closed fence', () => {
       expect(rowCount).toBe(1);
       // An application that connects as the very same role.
       expect(await codeOf(database.query('UPDATE orders SET note = note'))).toBe(FENCE_SQLSTATE);
-      // session_user decides, not current_user.
+      // session_user decides, not current_user, whatever the application sets.
+      await application.query("SET dbps.session = 'on'");
       expect(await codeOf(application.query('SELECT definer()'))).toBe(FENCE_SQLSTATE);
+      await application.query('RESET dbps.session');
     } finally {
       await applier.end();
     }
@@ -221,6 +223,14 @@ test('H21: zero-row writes prove that a role can write, or name what refuses', a
   expect(await under.fence.proveWritable(['public.orders'])).toHaveLength(1);
   await under.fence.remove(OWNER, RELATIONS);
   expect(await database.query('SELECT note FROM orders')).toHaveLength(1);
+  // It is the role that writes: what keeps only it away is found too.
+  await database.query(
+    `CREATE SCHEMA hidden; CREATE TABLE hidden.t (id int); GRANT ALL ON hidden.t TO ${APPLICATION.user}`,
+  );
+  expect(await under.fence.proveWritable(['hidden.t'], APPLICATION.user)).toMatchObject([
+    { relation: 'hidden.t', error: expect.stringContaining('permission denied') as string },
+  ]);
+  expect(await under.fence.proveWritable(['hidden.t'])).toEqual([]);
 });
 
 test('removing waits in small steps, so that readers do not queue behind it', async () => {

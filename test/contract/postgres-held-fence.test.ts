@@ -249,6 +249,32 @@ test.each([
   });
 });
 
+test('H8: the answer to COMMIT is lost while it is still being carried out: the row is asked behind its lock', async () => {
+  // Every service has its row since its reads began to move. The commit is held up where its work is done and nobody sees it yet.
+  await database.query(`INSERT INTO dbps.route (service, owner, epoch) VALUES ('orders', 'legacy', 1);
+    CREATE FUNCTION hold_up() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NULL; END';
+    CREATE CONSTRAINT TRIGGER hold_up AFTER UPDATE ON dbps.route DEFERRABLE INITIALLY DEFERRED
+      FOR EACH ROW EXECUTE FUNCTION hold_up()`);
+  const gate = await database.connect();
+  await gate.query('BEGIN; SELECT pg_advisory_xact_lock(7)');
+  await over(async (fence, proxy) => {
+    const held = await fence.hold(OWNER, RELATIONS, { ...HOLD, pauseBudgetMs: 60_000 });
+    proxy.cutOnce('COMMIT', 'during');
+    let outcome = 'asked';
+    const committing = held.commit(COMMIT).then((answer) => (outcome = answer));
+    const asks = () =>
+      database.query(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%dbps.route%FOR UPDATE'",
+      );
+    await expect
+      .poll(async () => outcome !== 'asked' || (await asks()).length > 0, { timeout: 60_000 })
+      .toBe(true);
+    await gate.query('COMMIT');
+    expect(await committing).toBe('committed');
+    expect((await under.fence.ownership(OWNER.service))?.owner).toBe('service');
+  });
+});
+
 test('H14: in a deadlock with a writer the fence gives way, never the application', async () => {
   // The fence locks parents first. This writer goes the other way round.
   const writer = await application();
@@ -261,6 +287,41 @@ test('H14: in a deadlock with a writer the fence gives way, never the applicatio
   const held = await holding;
   expect(held.attempts).toBeGreaterThan(1);
   await held.rollback();
+});
+
+test('H14: a circle that a writer closes late is not found by the writer either', async () => {
+  const writer = await application();
+  await writer.query('BEGIN');
+  await writer.query('INSERT INTO items (order_id) VALUES (1)');
+  const holding = under.fence.hold(OWNER, RELATIONS, HOLD);
+  await isBlocked('dbps fence');
+  // A session looks for a deadlock once, deadlock_timeout into its wait: had the fence waited so long, the writer's look would be the next.
+  const [first] = await database.query<{ began: string }>(
+    "SELECT query_start::text AS began FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'dbps fence'",
+  );
+  await waitFor(
+    `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'dbps fence'
+        AND (query_start > $1::timestamptz + interval '0.1 ms' OR clock_timestamp() - query_start > interval '1.2 s')`,
+    [first?.began],
+  );
+  expect(await settle(writer.query("UPDATE orders SET note = 'x' WHERE id = 1"))).toBe('accepted');
+  await writer.query('COMMIT');
+  await (await holding).rollback();
+});
+
+test('H14: no attempt waits as long as the server takes to look for a deadlock', async () => {
+  const superuser = await database.connect(database.superuserUrl);
+  await superuser.query(
+    `ALTER ROLE ${ADMIN.user} IN DATABASE ${database.name} SET deadlock_timeout = '100ms'`,
+  );
+  const writer = await application();
+  await writer.query('BEGIN');
+  await writer.query("UPDATE orders SET note = 'mine' WHERE id = 1");
+  await expect(under.fence.hold(OWNER, RELATIONS, { ...HOLD, attempts: 3 })).rejects.toMatchObject({
+    code: 'DBPS_E332',
+    message: expect.stringContaining('did not finish within 80 ms in 3 attempts') as string,
+  });
+  await writer.query('ROLLBACK');
 });
 
 test('H14: waiting for maintenance stops no writer', async () => {

@@ -106,6 +106,21 @@ test('copies every relation, builds each key after its last chunk and its indexe
   expect(progress.at(-1)).toMatchObject({ rows: 4300, totalRows: 4300, etaMs: 0, activity: 'copy' });
 });
 
+test('H4: nothing is read before what was under way when capture began is visible', async () => {
+  const late = await legacy.connect();
+  await late.query("BEGIN; INSERT INTO users VALUES (301, 'late')");
+  const { work: all } = await work();
+  let isCopied = false;
+  const copying = copyRelations(all).then(() => (isCopied = true));
+  // Capture that began just before this commit will not deliver it: it must be in what is read.
+  const looks = () =>
+    legacy.query("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_snapshot_xmin(%'");
+  await expect.poll(async () => isCopied || (await looks()).length > 0, { timeout: 60_000 }).toBe(true);
+  await late.query('COMMIT');
+  await copying;
+  expect(await contentOf(service, 'users')).toEqual(await contentOf(legacy, 'users'));
+});
+
 test('goes on where it was stopped: no chunk is written twice, and cuts stay as they were', async () => {
   let written = 0;
   const stop = new AbortController();

@@ -4,10 +4,10 @@ import net from 'node:net';
 export interface Proxy {
   readonly port: number;
   /**
-   * Cuts the next connection that sends `text`: `before` the server hears of it, or `after` it has answered, without passing the
-   * answer on. Once; later connections pass.
+   * Cuts the next connection that sends `text`: `before` the server hears of it, `after` it has answered, without passing the answer on, or
+   * `during` its work, of which the server learns nothing. Once; later connections pass.
    */
-  cutOnce(text: string, when: 'before' | 'after'): void;
+  cutOnce(text: string, when: 'before' | 'during' | 'after'): void;
   readonly cuts: number;
   /** From the next message with `text` on nothing passes on its connection any more, either way, and it stays open. Resolves when that is so. */
   silenceOnce(text: string): Promise<void>;
@@ -19,7 +19,7 @@ export interface Proxy {
 }
 
 export async function startProxy(host: string, port: number): Promise<Proxy> {
-  let armed: { text: string; when: 'before' | 'after' } | null = null;
+  let armed: { text: string; when: 'before' | 'during' | 'after' } | null = null;
   let silencing: { text: string; done: () => void } | null = null;
   const silence = new Set<() => void>();
   let cuts = 0;
@@ -32,6 +32,7 @@ export async function startProxy(host: string, port: number): Promise<Proxy> {
     const upstream = net.connect(port, host);
     let isSwallowing = false;
     let isSilent = false;
+    let isSevered = false;
     silence.add(() => {
       isSilent = true;
     });
@@ -42,6 +43,7 @@ export async function startProxy(host: string, port: number): Promise<Proxy> {
       socket.on('error', () => undefined);
       socket.on('close', () => {
         sockets.delete(socket);
+        if (isSevered && socket === client) return;
         client.destroy();
         upstream.destroy();
       });
@@ -62,13 +64,19 @@ export async function startProxy(host: string, port: number): Promise<Proxy> {
           client.destroy();
           return;
         }
+        if (when === 'during') {
+          isSevered = true;
+          upstream.write(data);
+          client.destroy();
+          return;
+        }
         isSwallowing = true;
       }
       upstream.write(data);
     });
     upstream.on('data', (data) => {
       if (isSilent) return;
-      if (isSwallowing) client.destroy();
+      if (isSwallowing || isSevered) client.destroy();
       else client.write(data);
     });
   });
