@@ -4,6 +4,7 @@ import { confirmationToken, planAbort, planAdvance, planRollback, type Leg } fro
 import type { Transition } from '../model/phases.js';
 import type { perform } from './perform.js';
 import { openStore, planFor, serviceConfig, type MoveOptions } from './move.js';
+import { requireReadRelations } from './read-relations.js';
 
 export type MoveWish = Exclude<
   Parameters<typeof perform>[2],
@@ -26,6 +27,7 @@ export async function legsAhead(
   try {
     const found = await store.service(service);
     const plan = await planFor(config, store, found, options.planFile);
+    requireReadRelations(plan, service, wish);
     const state = found ?? { service, phase: 'planned', target: null, epoch: 0 };
     return { legs: legsOf(wish, state), confirm: confirmationToken({ ...state, planHash: plan.hash }) };
   } finally {

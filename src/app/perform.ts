@@ -11,6 +11,7 @@ import { InterruptedError, RefusedError } from '../model/errors.js';
 import type { Phase } from '../model/phases.js';
 import type { StateStore } from '../state/state-store.js';
 import { isLive, moveEnvironment, openStore, planFor, serviceConfig, type MoveOptions } from './move.js';
+import { requireReadRelations } from './read-relations.js';
 
 export interface PerformOptions extends MoveOptions {
   /** Do not follow a filed request. */
@@ -44,6 +45,8 @@ export async function perform(
   try {
     for (;;) {
       const state = await store.service(service);
+      if (wish.kind === 'advance' && wish.parameters.readRelations !== undefined)
+        requireReadRelations(await planFor(config, store, state, options.planFile), service, wish);
       if (state !== null && isLive(state, options.now())) {
         const filed = await store.fileRequest(
           writeRequest(service, wish, `${options.holder} on ${options.host}`),

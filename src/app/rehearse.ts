@@ -18,6 +18,7 @@ import { waitForPosition } from '../verification/position-barrier.js';
 import { describeService } from '../verification/service-input.js';
 import { verifyService } from '../verification/verify.js';
 import { isLive, moveEnvironment, openStore, planFor, serviceConfig, type MoveOptions } from './move.js';
+import { requireReadRelations } from './read-relations.js';
 
 export interface RehearsalResult {
   readonly service: string;
@@ -82,6 +83,7 @@ async function rehearseOnce(
   try {
     const found = await store.service(service);
     const plan = await planFor(config, store, found, options.planFile);
+    requireReadRelations(plan, service, wish);
     const state = found ?? unregistered(service, plan.hash);
     const environment = moveEnvironment(config, plan, store, options);
     const planned = plan.services.find((candidate) => candidate.name === service);

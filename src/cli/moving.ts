@@ -1,6 +1,7 @@
 /** Asks, rehearses or carries out: the same for every command that moves a service. */
 import type { MoveWish } from '../app/ahead.js';
 import type { RehearsalResult } from '../app/rehearse.js';
+import { shellWord } from '../model/shell-word.js';
 import type { Context } from './context.js';
 import type { Outcome } from './runner.js';
 import type { MoveFlags } from './move-options.js';
@@ -9,6 +10,7 @@ import type { MoveReport, RehearsalReport } from './results.js';
 export interface TransitionFlags extends MoveFlags {
   readonly to?: string;
   readonly confirm?: string;
+  readonly maxLag?: string;
   readonly dryRun?: boolean;
 }
 
@@ -94,9 +96,7 @@ async function rehearsalOutcome(
     wish.kind === 'rollback' ? 'rollback' : `migrate ${wish.kind}`,
     service,
     ...(flags.to === undefined ? [] : ['--to', flags.to]),
-    ...('parameters' in wish && wish.parameters.reads !== undefined
-      ? ['--reads', String(wish.parameters.reads)]
-      : []),
+    ...asFlags('parameters' in wish ? wish.parameters : {}, flags),
   ].join(' ');
   const command = token === null ? plain : `${plain} --confirm ${token}`;
   const results = rehearsal.legs.flatMap(({ guards }) => guards.map(({ result }) => result));
@@ -117,4 +117,21 @@ async function rehearsalOutcome(
         ...(token === null || isRefused ? [] : ['The token is void when the plan or the state changes.']),
       ].join('\n'),
   };
+}
+
+/** What was rehearsed, as it is to be typed for the real thing. */
+function asFlags(
+  parameters: Extract<MoveWish, { readonly kind: 'advance' }>['parameters'],
+  flags: TransitionFlags,
+): readonly string[] {
+  const { reads, readRelations, keepOwner, wait } = parameters;
+  return [
+    ...(reads === undefined ? [] : ['--reads', String(reads)]),
+    ...(readRelations === undefined ? [] : ['--read-relations', ...readRelations.map(shellWord)]),
+    ...(flags.maxLag === undefined ? [] : ['--max-lag', shellWord(flags.maxLag)]),
+    ...(keepOwner === true ? ['--keep-owner'] : []),
+    ...(wait === true ? ['--wait'] : []),
+    ...(flags.timeout === undefined ? [] : ['--timeout', shellWord(flags.timeout)]),
+    ...(flags.plan === undefined ? [] : ['--plan', shellWord(flags.plan)]),
+  ];
 }

@@ -93,6 +93,26 @@ test('a schema that is renamed on the target is renamed in everything that names
   await target.drop();
 });
 
+test('a statement that needs what no plan carries over says where that is listed', async () => {
+  const target = await createTestDatabase('service');
+  const pool = await SessionPool.open(target.target, { applicationName: 'dbps test' });
+  const control = new PostgresControl(pool);
+  const owner = { service: 'orders', epoch: 1 };
+  await control.install('orders');
+  await control.raiseEpoch(owner);
+  const sql = 'CREATE TABLE public.t (name text COLLATE public.german)';
+  await expect(
+    new PostgresDdlRunner(pool).run([{ sql, purpose: 'table t', undo: null, group: 'g' }], owner),
+  ).rejects.toMatchObject({
+    code: 'DBPS_E414',
+    message: expect.stringMatching(/^table t: .*public\.german/) as string,
+    hint: expect.stringContaining('BND406') as string,
+  });
+  await control.remove(owner);
+  await pool.close();
+  await target.drop();
+});
+
 test('H7: a statement of an owner that was replaced changes nothing', async () => {
   const target = await createTestDatabase('service');
   const pool = await SessionPool.open(target.target, { applicationName: 'dbps test' });

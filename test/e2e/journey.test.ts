@@ -37,8 +37,15 @@ test('plan writes a plan; show and diff read it', async () => {
 });
 
 test('a dry run asks every guard, prints statements, and changes nothing', async () => {
-  const { code, result } = await project.json(advance('provisioned', '--dry-run'));
+  const wanted = ['--reads', '10', '--read-relations', 'orders', 'public.order_items'];
+  const { code, result, nextSteps } = await project.json(
+    advance('provisioned', ...wanted, '--max-lag', '3s', '--dry-run'),
+  );
   expect(code).toBe(0);
+  // Pasted, it does what was rehearsed.
+  expect(nextSteps).toEqual([
+    `dbps migrate advance orders --to provisioned ${wanted.join(' ')} --max-lag 3s`,
+  ]);
   expect(result).toMatchObject({
     dryRun: true,
     isReady: true,
@@ -78,6 +85,13 @@ test('a service moves forward, back, and forward again', async () => {
   expect((await project.run(['verify', 'orders', '--format', 'junit'])).stdout).toContain(
     '<testcase name="public.orders"',
   );
+  // A name that no read ever asks for would move nothing, and nobody would be told.
+  const typo = await project.json(advance('read-cutover', '--read-relations', 'order_item', '--yes'));
+  expect([typo.code, typo.error?.code, typo.error?.message]).toEqual([
+    2,
+    'DBPS_E107',
+    'orders has no relation "order_item". Did you mean "order_items"? (--read-relations)',
+  ]);
   const read = await project.json(advance('read-cutover', '--reads', '10', '--yes'));
   expect(read.error).toBeNull();
   const write = await project.json(advance('write-cutover', '--yes'));

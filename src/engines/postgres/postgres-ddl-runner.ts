@@ -44,14 +44,20 @@ export class PostgresDdlRunner implements DdlRunner {
   }
 }
 
+/** undefined_object (collation, operator class, text search configuration …), undefined_function. */
+const MISSING: ReadonlySet<string> = new Set(['42704', '42883']);
+
 /** The server's message alone seldom says which object it was about. */
 function nameStatement(error: unknown, statement: Statement): unknown {
   const described = describeError(error);
   if (described === null) return error;
+  const isMissing = MISSING.has((error as { code?: string }).code ?? '');
   return new DatabaseError({
     code: described.code,
     message: `${statement.purpose}: ${described.message}`,
-    hint: described.hint ?? `the statement was: ${statement.sql.slice(0, 300)}`,
+    hint: isMissing
+      ? 'make it on this database first, then run the same command again: dbps plan show lists under BND406 what is not carried over'
+      : (described.hint ?? `the statement was: ${statement.sql.slice(0, 300)}`),
     cause: error,
   });
 }

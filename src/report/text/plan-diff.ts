@@ -24,8 +24,9 @@ export function planDiffText(diff: PlanDiffReport, other: string, style: Style):
     SIGN[difference.what],
     difference.service ?? '',
     difference.object,
-    difference.detail,
     difference.effect ?? '',
+    // Last: it may be a whole definition, and would push whatever followed it out of sight.
+    difference.detail,
   ]);
   const after = diff.after === null ? `${other} makes no plan any more` : `${other} gives ${diff.after}`;
   return [
