@@ -43,7 +43,7 @@ import type {
 import { columnsOn, keyOn, relationOn, type KeyColumn, type SideColumn } from '../relation-sides.js';
 import { BulkSessions } from './mysql-bulk-sessions.js';
 import { digestNumberSql, rowDigestSql, textSql } from './mysql-canonical.js';
-import { hashedAs, hashingNote, mostBytes, rowBytesSql, rowNumberSql } from './mysql-column-hash.js';
+import { hashedAs, hashingNote, mostBytes, rowBytesSql, rowsNumberSql } from './mysql-column-hash.js';
 import { describeColumns, type DescribedColumn } from './mysql-column-types.js';
 import { SESSION_MARK } from './mysql-connection.js';
 import { keyOf, ownValues, planCuts } from './mysql-key-cuts.js';
@@ -53,7 +53,7 @@ import { readSequences } from './mysql-sequences.js';
 import { quoteIdentifier, quoteLiteral, quoteRelation } from './mysql-sql.js';
 import { readSql } from './mysql-values.js';
 
-const METHOD = 'CRC32 of whole rows, made nonlinear, xor over rows; SHA-1 of single rows';
+const METHOD = 'two CRC32 of whole rows, made nonlinear, xor over rows; SHA-1 of single rows';
 /** Longer lists become a join in MariaDB, and their plan takes longer than their answer. */
 const KEYS_AT_ONCE = 500;
 
@@ -125,7 +125,7 @@ export class MysqlChecksum implements Checksum {
         `SELECT COUNT(*), ${rangeHashSql(map, method, side)}
            FROM ${quoteRelation(relationOn(map, side))} WHERE ${condition}`,
       );
-      const hash = row?.[1] ?? '';
+      const hash = (row ?? []).slice(1).join('-');
       // Other engines have no unsigned numbers.
       const isSigned = method.name === CANONICAL_XOR;
       return {
@@ -311,12 +311,12 @@ function rowHashSql(map: RelationMap, method: ChecksumMethod, side: Side): strin
   return rowDigestSql(hashedThere(map, method, side));
 }
 
-/** 64 bits of all rows, in no order. */
+/** Columns of a select list: 64 bits of all rows, in no order. */
 function rangeHashSql(map: RelationMap, method: ChecksumMethod, side: Side): string {
   if (method.name === CANONICAL_SUM) return `SUM(${digestNumberSql(rowHashSql(map, method, side), true)})`;
   if (method.name === CANONICAL_XOR)
     return `BIT_XOR(${digestNumberSql(rowHashSql(map, method, side), false)})`;
-  return `BIT_XOR(${rowNumberSql(rowBytesSql(comparedColumns(map, method, side)))})`;
+  return rowsNumberSql(rowBytesSql(comparedColumns(map, method, side)));
 }
 
 /** How this side would be compared with another engine's. */

@@ -6,8 +6,8 @@
  *
  * So a row is a hash over fields that end where they say: text is UTF-8, in which the bytes FE (here: NULL) and FF (the end of a field) do not
  * occur; bytes carry their length; DOUBLE and FLOAT are the eight bytes of the number, which is also three times as fast as its decimal
- * text. Long values go in as their own SHA-1. Ranges are compared by the CRC32 of rows, finished so that it is not linear any more; single rows
- * by SHA-1.
+ * text. Long values go in as their own SHA-1. Ranges are compared by two CRC32 of rows, finished so that they are not linear any more; single
+ * rows by SHA-1.
  */
 import type { ComparedColumn } from '../canonical-columns.js';
 import { quoteIdentifier } from './mysql-sql.js';
@@ -123,12 +123,16 @@ export function rowBytesSql(columns: readonly ComparedColumn[]): string {
 }
 
 /**
- * A row as an integer that may be xor-ed over rows. CRC32 alone is linear, so that two values swapped between two rows would cancel out; the
- * square root is not, costs a tenth of a digest, is the same to the last bit on every machine (IEEE 754), and no two roots are alike: of
- * numbers from 2^32 up to 2^33 all its 53 bits stand in an integer that a BIGINT holds.
+ * All rows, in no order, as two columns of a select list: numbers of 32 bits of content each, xor-ed over rows. CRC32 alone is linear, so that two values swapped between
+ * two rows would cancel out; the square root is not, costs a tenth of a digest, is the same to the last bit on every machine (IEEE 754), and no two
+ * roots are alike: of numbers from 2^32 up to 2^33 all its 53 bits stand in an integer that a BIGINT holds. A row has two of them, since one in
+ * 2^32 rows has another's: the second of its bytes from the last to the first, which is another polynomial for the same bytes. The variable
+ * saves putting them together twice. Columns are worked out from left to right (within CONCAT of both MariaDB goes the other way); should a server do
+ * otherwise, equal rows would be called different, never the other way round.
  */
-export function rowNumberSql(bytes: string): string {
-  return `SQRT(CRC32(${bytes}) + 4294967296) * 70368744177664`;
+export function rowsNumberSql(bytes: string): string {
+  const number = (of: string) => `BIT_XOR(SQRT(CRC32(${of}) + 4294967296) * 70368744177664)`;
+  return `${number(`@dbps_row := ${bytes}`)}, ${number('REVERSE(@dbps_row)')}`;
 }
 
 /** A bound for the row's bytes: beyond max_allowed_packet the server would answer NULL for them. */
