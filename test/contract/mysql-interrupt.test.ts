@@ -3,7 +3,7 @@ import type mysql from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BulkSessions } from '../../src/engines/mysql/mysql-bulk-sessions.js';
 import { MysqlPool, openMysqlSession } from '../../src/engines/mysql/mysql-connection.js';
-import { endOwnSession } from '../../src/engines/mysql/mysql-kill.js';
+import { endOwnSession, traceOf, type SessionTrace } from '../../src/engines/mysql/mysql-kill.js';
 import { ADMIN, APPLICATION } from '../support/global-setup.js';
 import { startMysqlServer, type MysqlTestDatabase, type MysqlTestServer } from '../support/mariadb.js';
 
@@ -59,31 +59,29 @@ test('a bulk session: while it waits for a lock, and while it is opened', async 
   await bulk.close();
 });
 
-test('a session of somebody else is left alone, whatever number a proxy has given', async () => {
+async function leavesOthersAlone(of: MysqlTestDatabase): Promise<void> {
   const numberOf = async (session: mysql.Connection): Promise<number> => {
     const [[row]] = (await session.query('SELECT CONNECTION_ID() AS id')) as unknown as [[{ id: string }]];
     return Number(row.id);
   };
-  const end = (id: number, applicationName = 'dbps') =>
-    endOwnSession(id, database.target, { applicationName });
+  const own = await openMysqlSession(of.target, { applicationName: 'dbps' });
+  const { id, port } = traceOf(own);
+  const end = (trace: SessionTrace) => endOwnSession(trace, of.target, { applicationName: 'dbps' });
   // Of another account, and of the same account by another program: what a proxy would have told is a number of theirs.
-  const application = await database.connect(database.applicationUrl);
-  const program = await database.connect();
+  const application = await of.connect(of.applicationUrl);
+  const program = await of.connect();
   for (const [session, user] of [
     [application, APPLICATION.user],
     [program, ADMIN.user],
   ] as const) {
-    const id = await numberOf(session);
-    await end(id);
+    const theirs = await numberOf(session);
+    await end({ id: theirs, port });
     const [[row]] = (await session.query('SELECT USER() AS user')) as unknown as [[{ user: string }]];
     expect(row.user).toContain(user);
-    expect(await numberOf(session)).toBe(id);
+    expect(await numberOf(session)).toBe(theirs);
   }
-  const own = await openMysqlSession(database.target, { applicationName: 'dbps' });
-  const id = await numberOf(own);
-  await end(id, 'dbps of another kind');
   expect(await numberOf(own)).toBe(id);
-  await end(id);
+  await end({ id, port });
   await expect
     .poll(
       () =>
@@ -95,4 +93,23 @@ test('a session of somebody else is left alone, whatever number a proxy has give
     )
     .toBe('ended');
   own.destroy();
+}
+
+test('a session of somebody else is left alone, whatever number a proxy has given', async () => {
+  await leavesOthersAlone(database);
+  const own = await openMysqlSession(database.target, { applicationName: 'dbps' });
+  await endOwnSession(traceOf(own), database.target, { applicationName: 'dbps of another kind' });
+  await own.query('SELECT 1');
+  await own.end();
+});
+
+test('so it is on a server that shows nobody what programs call themselves', async () => {
+  const bare = await startMysqlServer();
+  const there = await bare.createDatabase();
+  try {
+    await leavesOthersAlone(there);
+  } finally {
+    await there.drop();
+    await bare.stop();
+  }
 });

@@ -4,7 +4,7 @@ import type mysql from 'mysql2/promise';
 import type { ConnectionTarget } from '../../model/connection-target.js';
 import { openMysqlSession, queryable, type MysqlSessionOptions } from './mysql-connection.js';
 import { flavorOf, type MysqlFlavor } from './mysql-flavor.js';
-import { endOwnSession } from './mysql-kill.js';
+import { endOwnSession, traceOf } from './mysql-kill.js';
 
 /** A slow other side must not cost the connection. */
 const PATIENT = [
@@ -93,10 +93,10 @@ export class BulkSessions {
     const fail = this.#used.get(session);
     if (fail === undefined) return;
     this.#used.delete(session);
-    const id = session.connection.threadId;
+    const trace = traceOf(session.connection);
     session.connection.destroy();
     fail?.(reason);
-    await endOwnSession(id, this.target, this.options);
+    await endOwnSession(trace, this.target, this.options);
   }
 
   async close(): Promise<void> {

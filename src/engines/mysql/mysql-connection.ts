@@ -5,7 +5,7 @@ import type { ConnectionTarget } from '../../model/connection-target.js';
 import { RefusedError } from '../../model/errors.js';
 import type { OpenOptions, Ownership } from '../engine.js';
 import { connectError } from './mysql-errors.js';
-import { endOwnSession } from './mysql-kill.js';
+import { endOwnSession, traceOf, type SessionTrace } from './mysql-kill.js';
 
 /**
  * Set in every session of dbps. A fence lets the applier's account pass only with it: an application may connect as the same account.
@@ -118,23 +118,23 @@ export function queryable(connection: mysql.Connection): MysqlQueryable {
 export class MysqlPool {
   readonly #pool: mysql.Pool;
   readonly #openSession: () => Promise<mysql.Connection>;
-  readonly #endOnServer: (id: number) => Promise<void>;
+  readonly #endOnServer: (trace: SessionTrace) => Promise<void>;
   /** Sessions at work, each with what makes its work fail: the driver leaves a statement of a destroyed connection pending for ever. */
   readonly #busy = new Map<mysql.Connection, (reason: unknown) => void>();
   readonly #signal: AbortSignal | undefined;
   readonly #callOff = (): void => {
     for (const [connection, fail] of this.#busy) {
-      const id = connection.threadId;
+      const trace = traceOf(connection);
       connection.destroy();
       fail(this.#signal?.reason);
-      void this.#endOnServer(id);
+      void this.#endOnServer(trace);
     }
   };
 
   private constructor(pool: mysql.Pool, target: ConnectionTarget, options: MysqlSessionOptions) {
     this.#pool = pool;
     this.#openSession = () => openMysqlSession(target, options);
-    this.#endOnServer = (id) => endOwnSession(id, target, options);
+    this.#endOnServer = (trace) => endOwnSession(trace, target, options);
     // Whoever writes ends at a point of his own choosing; a reader that the server keeps waiting is called off.
     this.#signal = options.readOnly === true ? options.signal : undefined;
     this.#signal?.addEventListener('abort', this.#callOff, { once: true });
