@@ -119,6 +119,31 @@ test('every cascade has its replacement: SET NULL, new values, keys of two colum
   await expect(database.query("INSERT INTO follows VALUES (9, 9, 'q')")).rejects.toThrow(/foreign key/);
 });
 
+test('a column that draws from a sequence of MariaDB is refused, and the statements given mend it', async () => {
+  const [row] = await server.query('SELECT VERSION() AS version');
+  // MySQL has none.
+  if (!/mariadb/i.test(String(row?.['version']))) return;
+  const own = await server.createDatabase(`
+    CREATE SEQUENCE order_no;
+    CREATE TABLE numbered (id bigint PRIMARY KEY DEFAULT NEXTVAL(order_no), said varchar(40) NOT NULL DEFAULT 'nextval(order_no)');
+    CREATE TABLE lettered (id int PRIMARY KEY, code varchar(40) NOT NULL DEFAULT CONCAT('A', NEXT VALUE FOR order_no))`);
+  try {
+    const ids = ['numbered', 'lettered'].map((name) => `${own.name}.${name}`);
+    const found = (await findings(own.target, 'source', ids)).get('SEQ302') ?? [];
+    expect(found.map(({ subject }) => subject).sort()).toEqual([
+      `${own.name}.lettered.code`,
+      `${own.name}.numbered.id`,
+    ]);
+    for (const { subject, remedy } of found)
+      await own.query(
+        (remedy?.match(/ALTER TABLE [^;]+;/g) ?? [])[subject.endsWith('.id') ? 0 : 1] ?? 'missing',
+      );
+    expect((await findings(own.target, 'source', ids)).has('SEQ302')).toBe(false);
+  } finally {
+    await own.drop();
+  }
+});
+
 test('a stock server is told setting by setting, and mended by the statements given', async () => {
   const empty = await stock.createDatabase();
   const before = await findings(empty.target, 'source', []);

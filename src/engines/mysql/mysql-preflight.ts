@@ -26,6 +26,7 @@ import {
   assessRelations,
   assessWritersInside,
 } from './mysql-preflight-relations.js';
+import { assessSequenceDefaults, readSequenceDefaults } from './mysql-preflight-sequences.js';
 
 export class MysqlPreflight implements Preflight {
   constructor(
@@ -93,6 +94,10 @@ export class MysqlPreflight implements Preflight {
         await group('capture by triggers', async () => [
           assessTriggerCapture(await ask((s) => readCaptureBypasses(s, relations)), relations, scope),
         ]);
+      if (role === 'source')
+        await group('sequences', async () =>
+          assessSequenceDefaults(await ask((s) => readSequenceDefaults(s, relations)), scope),
+        );
       if (role === 'source')
         await group('code in the database', async () =>
           assessWritersInside(await ask((s) => readWriters(s, relations)), scope),
