@@ -46,12 +46,12 @@ export class Replicator implements ReplicatorHandle {
   #session: ReplicationSession | null = null;
   #error: Error | null = null;
   #wakeRetry: (() => void) | null = null;
+  readonly #callOff = () => void this.stop();
 
   constructor(context: MoveContext, direction: Direction) {
     this.#context = context;
     this.direction = direction;
     this.#maps = direction === 'forward' ? context.maps : reverseMaps(context.maps, context.service);
-    context.signal.addEventListener('abort', () => void this.stop(), { once: true });
   }
 
   /** @throws what the move was called off with, when it was before this began: nobody would stop it. */
@@ -64,8 +64,14 @@ export class Replicator implements ReplicatorHandle {
     this.#isStopping = false;
     this.#progress.isConverged = false;
     this.#progress.hasSpool = true;
+    // Listens while it runs: one signal outlives many streams.
+    const { signal } = this.#context;
+    signal.addEventListener('abort', this.#callOff);
     await new Promise<void>((resolve) => {
-      this.#loop = this.#run(resolve).finally(resolve);
+      this.#loop = this.#run(resolve).finally(() => {
+        signal.removeEventListener('abort', this.#callOff);
+        resolve();
+      });
     });
     // Set by the loop.
     const error = this.#error as Error | null;

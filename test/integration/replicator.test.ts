@@ -1,4 +1,5 @@
 /** One stream between two real databases, as the runner drives it. */
+import { getEventListeners } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
 import { Replicator } from '../../src/migration/replicator.js';
 import type { RogueChange } from '../../src/migration/step-context.js';
@@ -226,4 +227,21 @@ test('called off before it is started, or just as it is, it does not begin', asy
   const late = new Replicator(context, 'forward');
   await expect(late.start('apply')).rejects.toMatchObject({ code: 'DBPS_E501' });
   expect([starting.status().state, late.status().state]).toEqual(['stopped', 'stopped']);
+});
+
+test('a stream hears the signal while it runs, and no longer: one signal outlives many streams', async () => {
+  open = await startReplication({
+    schema: 'CREATE TABLE orders (id int PRIMARY KEY)',
+    maps: async (legacy) => [await mapOf(legacy, 'public.orders')],
+  });
+  await open.capture('forward');
+  const { signal } = open.context;
+  const before = getEventListeners(signal, 'abort').length;
+  for (let time = 0; time < 3; time++) {
+    const forward = open.replicator('forward');
+    await forward.start('spool');
+    expect(getEventListeners(signal, 'abort').length).toBeGreaterThan(before);
+    await forward.stop();
+    expect(getEventListeners(signal, 'abort')).toHaveLength(before);
+  }
 });
