@@ -417,9 +417,16 @@ test('who could round a fence is a finding with the statements that help', async
       const application = await database.connect(database.applicationUrl);
       await server.query(`GRANT shop_role TO '${APPLICATION.user}'@'%'`);
       expect(await ofRole()).toMatchObject([{ code: 'SEC303', severity: 'error' }]);
+      // By way of another role as well.
+      await server.query(`REVOKE shop_role FROM '${APPLICATION.user}'@'%'`);
+      expect(await ofRole()).toMatchObject([{ code: 'SEC302' }]);
+      await server.query(
+        `CREATE ROLE shop_outer; GRANT shop_role TO shop_outer; GRANT shop_outer TO '${APPLICATION.user}'@'%'`,
+      );
+      expect(await ofRole()).toMatchObject([{ code: 'SEC303', severity: 'error' }]);
       await application.end();
     } finally {
-      await server.query('DROP ROLE shop_role');
+      await server.query('DROP ROLE shop_role; DROP ROLE IF EXISTS shop_outer');
     }
     // Administrators there must be; that one is connected as an application is not all right.
     const ofRoot = async () => (await codes()).filter((code) => code.includes("'root'@"));
