@@ -5,7 +5,7 @@
  * reads a pipe that only we hold. POSIX only.
  */
 import { spawn, type SpawnOptions } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import net from 'node:net';
@@ -115,14 +115,25 @@ function copyWhereReachable(native: string): string {
   return path.join(copy, 'native');
 }
 
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.once('error', reject).listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as net.AddressInfo;
-      server.close(() => resolve(port));
+/**
+ * Below what systems give to whoever asks for any port, and to connections: between this look and the server's start a port from there may be taken by chance.
+ */
+const FIRST_PORT = 16_000;
+const PORTS = 16_000;
+
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = FIRST_PORT + randomInt(PORTS);
+    const isFree = await new Promise<boolean>((resolve, reject) => {
+      const server = net.createServer();
+      server.once('error', (error: NodeJS.ErrnoException) => {
+        if (error.code === 'EADDRINUSE' || error.code === 'EACCES') resolve(false);
+        else reject(error);
+      });
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
     });
-  });
+    if (isFree) return port;
+  }
 }
 
 function run(command: string, args: readonly string[], options: SpawnOptions): Promise<void> {
