@@ -4,8 +4,7 @@ import type { Config } from '../config/config.js';
 import type { Direction, ReadOnlyDatabase } from '../engines/engine.js';
 import { confirmationToken, planAbort, planAdvance, planRollback, type Leg } from '../migration/itinerary.js';
 import type { MoveEnvironment } from '../migration/move-environment.js';
-import { rehearse, type Rehearsal } from '../migration/orchestrator.js';
-import { mayPass } from '../migration/refusals.js';
+import { rehearse } from '../migration/orchestrator.js';
 import type { Wish } from '../migration/requests.js';
 import { reverseMaps } from '../migration/reverse-maps.js';
 import type { GuardContext, ReplicationStatus } from '../migration/step-context.js';
@@ -19,22 +18,7 @@ import { describeService } from '../verification/service-input.js';
 import { verifyService } from '../verification/verify.js';
 import { isLive, moveEnvironment, openStore, planFor, serviceConfig, type MoveOptions } from './move.js';
 import { requireReadRelations } from './read-relations.js';
-
-export interface RehearsalResult {
-  readonly service: string;
-  readonly phase: Phase;
-  readonly legs: readonly (Rehearsal & {
-    readonly from: Phase;
-    readonly to: Phase;
-    readonly kind: Leg['kind'];
-    readonly summary: string;
-    readonly confirmation: 'reversible' | 'irreversible';
-  })[];
-  /** What --confirm takes, when a transition on the way cannot be undone; void when the plan or the state changes. */
-  readonly confirm: string | null;
-  /** Every guard said yes. */
-  readonly isReady: boolean;
-}
+import { allSaidYes, askPatiently, type Ask, type RehearsalResult } from './rehearsal.js';
 
 /** A verification that only reads waits this long for the live runner. */
 const CATCH_UP_MS = 60_000;
@@ -46,8 +30,8 @@ export interface RehearseOptions extends MoveOptions {
 const POLL_MS = 1_000;
 
 /**
- * With `wait` among the wish's parameters, guards that may pass by themselves are asked again until they do; after `timeoutMs` the last answer is
- * given as it is.
+ * With `wait` among the wish's parameters, guards that may pass by themselves are asked again until they do; after `timeoutMs` the last answers are
+ * given as they are.
  */
 export async function rehearseWish(
   config: Config,
@@ -55,20 +39,18 @@ export async function rehearseWish(
   wish: Exclude<Wish, { kind: 'pause' | 'resume' | 'reconcile' }>,
   options: RehearseOptions,
 ): Promise<RehearsalResult> {
-  const isPatient = wish.kind !== 'abort' && wish.parameters.wait === true;
+  const ask: Ask = (only) => rehearseOnce(config, service, wish, options, only);
+  if (wish.kind === 'abort' || wish.parameters.wait !== true) return ask();
   const until = options.now() + (options.timeoutMs ?? Number.POSITIVE_INFINITY);
-  for (;;) {
-    const result = await rehearseOnce(config, service, wish, options);
-    const refused = result.legs
-      .flatMap(({ guards }) => guards)
-      .filter((report) => report.result.outcome !== 'ok');
-    if (!isPatient || !mayPass(refused) || options.now() > until) return result;
+  return askPatiently(ask, async (refused) => {
+    if (options.now() > until) return false;
     const detail = refused.map((report) => `${report.guard}: ${report.result.detail}`).join('; ');
     options.emit({ type: 'waiting', service, for: refused.map(({ guard }) => guard).join(', '), detail });
     await sleep(POLL_MS, undefined, { signal: options.signal }).catch(() => undefined);
     if (options.signal.aborted)
       throw new InterruptedError({ code: 'DBPS_E501', message: 'stopped while asking the guards' });
-  }
+    return true;
+  });
 }
 
 async function rehearseOnce(
@@ -76,6 +58,7 @@ async function rehearseOnce(
   service: string,
   wish: Exclude<Wish, { kind: 'pause' | 'resume' | 'reconcile' }>,
   options: MoveOptions,
+  only?: ReadonlySet<string>,
 ): Promise<RehearsalResult> {
   serviceConfig(config, service);
   const store = openStore(config);
@@ -116,8 +99,11 @@ async function rehearseOnce(
       });
       // Guards of a later transition would judge a state that is not there yet; steps can be told.
       const isFirst = rehearsed.length === 0;
-      const transition =
-        isFirst && leg.kind === 'carry-out' ? leg.transition : { ...leg.transition, guards: [] };
+      const guards =
+        isFirst && leg.kind === 'carry-out'
+          ? leg.transition.guards.filter((guard) => only?.has(guard) !== false)
+          : [];
+      const transition = { ...leg.transition, guards };
       const result = await rehearse(transition, context, environment.catalogue);
       rehearsed.push({ ...result, from, to, kind: leg.kind, summary, confirmation });
       phase = to;
@@ -129,7 +115,7 @@ async function rehearseOnce(
       confirm: legs.some((leg) => leg.transition.confirmation === 'irreversible')
         ? confirmationToken({ ...state, planHash: plan.hash })
         : null,
-      isReady: rehearsed.every((leg) => leg.guards.every((guard) => guard.result.outcome === 'ok')),
+      isReady: allSaidYes(rehearsed),
     };
   } finally {
     await Promise.allSettled(opened.map((database) => database.close()));

@@ -1,6 +1,6 @@
 /** Asks, rehearses or carries out: the same for every command that moves a service. */
 import type { MoveWish } from '../app/ahead.js';
-import type { RehearsalResult } from '../app/rehearse.js';
+import type { RehearsalResult } from '../app/rehearsal.js';
 import { shellWord } from '../model/shell-word.js';
 import type { Context } from './context.js';
 import type { Outcome } from './runner.js';

@@ -11,7 +11,7 @@ import type { PerformResult } from '../app/perform.js';
 import type { PlanDiff } from '../app/plan.js';
 import type { RogueWrites } from '../app/reconcile.js';
 import type { lint } from '../app/lint.js';
-import type { RehearsalResult } from '../app/rehearse.js';
+import type { RehearsalResult } from '../app/rehearsal.js';
 import type { ServiceStatus } from '../app/status.js';
 import type { VerifyOutcome } from '../app/verify.js';
 import type { DemoResult } from '../demo/demo.js';

@@ -260,11 +260,12 @@ test('a dry run with --wait asks again until a guard that may pass has passed; a
       const told = await rehearseWish(config, 'orders', wish, {
         ...options(),
         emit: (event) => {
-          if (event.type === 'waiting') waited.push(event.for);
-          if (waited.length === 1) void service.query("ROLLBACK PREPARED 'held'");
+          if (event.type !== 'waiting' || waited.push(event.for) !== 3) return;
+          void service.query("ROLLBACK PREPARED 'held'");
         },
       });
       expect(told.isReady).toBe(true);
+      expect(waited.length).toBeGreaterThanOrEqual(3);
       expect(waited[0]).toContain('no-long-transactions');
     } finally {
       await service.query("ROLLBACK PREPARED 'held'").catch(() => undefined);

@@ -1,7 +1,7 @@
 import type { Style } from '../style.js';
 import { table, wrap } from './table.js';
 
-/** What app/rehearse.ts returns, as far as it is shown. */
+/** What app/rehearsal.ts returns, as far as it is shown. */
 export interface RehearsalReport {
   readonly service: string;
   readonly phase: string;
