@@ -120,20 +120,25 @@ function copyWhereReachable(native: string): string {
  */
 const FIRST_PORT = 16_000;
 const PORTS = 16_000;
+const LOOKS = 100;
 
 export async function freePort(): Promise<number> {
-  for (;;) {
+  for (let look = 1; look <= LOOKS; look++) {
     const port = FIRST_PORT + randomInt(PORTS);
-    const isFree = await new Promise<boolean>((resolve, reject) => {
-      const server = net.createServer();
-      server.once('error', (error: NodeJS.ErrnoException) => {
-        if (error.code === 'EADDRINUSE' || error.code === 'EACCES') resolve(false);
-        else reject(error);
-      });
-      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-    });
-    if (isFree) return port;
+    if (await isFree(port)) return port;
   }
+  throw new Error(`none of ${LOOKS} ports from ${FIRST_PORT} up is free`);
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer();
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') resolve(false);
+      else reject(error);
+    });
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
 }
 
 function run(command: string, args: readonly string[], options: SpawnOptions): Promise<void> {
