@@ -119,7 +119,8 @@ function grantStatements(stage: Stage, objects: readonly Grantable[]): readonly 
 const relationGrants = (relation: Relation): Grantable => ({
   on: quoteRelation(relation.id),
   subject: relation.id,
-  grants: relation.grants,
+  // A plan of before may count a right to the whole database's routines for each of its relations.
+  grants: relation.grants.filter(({ privilege }) => privilege !== 'EXECUTE'),
   relation: relation.id,
 });
 
