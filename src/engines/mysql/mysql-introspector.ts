@@ -1,47 +1,28 @@
 /** MySQL and MariaDB → the schema model, from information_schema. A schema of the model is a database of the server. */
-import type {
-  Check,
-  Column,
-  DatabaseSchema,
-  ForeignKey,
-  Index,
-  ReferentialAction,
-  Relation,
-  Routine,
-  Trigger,
-  UniqueKey,
-  UnsupportedObject,
-} from '../../model/database-schema.js';
+import type { DatabaseSchema, Relation, UnsupportedObject } from '../../model/database-schema.js';
 import { parseRelationId, relationId, type RelationId } from '../../model/relation-id.js';
 import type { IntrospectOptions, Introspector } from '../engine.js';
 import { autoIncrementSequences } from './mysql-auto-increment.js';
-import { withJsonColumns } from './mysql-json-alias.js';
 import * as catalogue from './mysql-catalogue.js';
+import { optional, present, text, type Row } from './mysql-catalogue-row.js';
 import type { MysqlQueryable } from './mysql-connection.js';
-import { isFenceTrigger, withoutGuard } from './mysql-fence-body.js';
-import { flavorOf, normaliseType, versionNumber, type MysqlFlavor } from './mysql-flavor.js';
-import { readGranted, type Granted } from './mysql-granted.js';
+import { flavorOf, versionNumber } from './mysql-flavor.js';
+import { readGranted } from './mysql-granted.js';
+import { withJsonColumns } from './mysql-json-alias.js';
+import { readCalledRoutines, readQualifiedNames, routineNames } from './mysql-names.js';
 import {
-  readCalledRoutines,
-  readQualifiedNames,
-  readTouchedRelations,
-  routineNames,
-  type RoutineNames,
-} from './mysql-names.js';
-import { quoteIdentifier, quoteRelation } from './mysql-sql.js';
-import { isCaptureTrigger } from './mysql-trigger-log.js';
+  readChecks,
+  readColumn,
+  readForeignKeys,
+  readIndexes,
+  readTriggers,
+  tableOptions,
+  uniqueKeys,
+} from './mysql-relation-rows.js';
+import { qualifyRoutine, readRoutines } from './mysql-routine-rows.js';
+import { quoteRelation } from './mysql-sql.js';
 
 const SYSTEM = new Set(['mysql', 'information_schema', 'performance_schema', 'sys', 'dbps']);
-
-type Row = Readonly<Record<string, string | null>>;
-
-const text = (row: Row, name: string): string => row[name] ?? '';
-const optional = (row: Row, name: string): string | undefined => row[name] ?? undefined;
-
-/** Drops undefined members, so that a model compares equal however it was read. */
-function present<T extends object>(value: { [K in keyof T]: T[K] | undefined }): T {
-  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as T;
-}
 
 function groupByRelation(rows: readonly Row[]): Map<RelationId, Row[]> {
   const groups = new Map<RelationId, Row[]>();
@@ -241,273 +222,8 @@ export class MysqlIntrospector implements Introspector {
   }
 }
 
-function readColumn(row: Row, table: Row, flavor: MysqlFlavor): Column {
-  const extra = text(row, 'extra');
-  const type = normaliseType(text(row, 'column_type'));
-  const isGenerated = /\b(VIRTUAL|STORED|PERSISTENT) GENERATED\b/i.test(extra);
-  const onUpdate = /\bon update (\S+)/i.exec(extra)?.[1];
-  const collation = optional(row, 'collation_name');
-  return present<Column>({
-    name: text(row, 'column_name'),
-    position: Number(text(row, 'ordinal_position')),
-    type,
-    baseType: text(row, 'data_type').toLowerCase(),
-    userType: undefined,
-    isArray: false,
-    isNullable: text(row, 'is_nullable') === 'YES',
-    default: isGenerated
-      ? undefined
-      : flavor.defaultExpression({
-          column_default: row['column_default'] ?? null,
-          extra,
-          data_type: text(row, 'data_type').toLowerCase(),
-        }),
-    identity: undefined,
-    sequence: undefined,
-    generated: isGenerated
-      ? {
-          expression: flavor.expression(text(row, 'generation_expression')),
-          stored: /STORED|PERSISTENT/i.test(extra),
-        }
-      : undefined,
-    autoIncrement: /auto_increment/i.test(extra) ? true : undefined,
-    collation: collation === text(table, 'table_collation') ? undefined : collation,
-    characterSet:
-      collation === text(table, 'table_collation') ? undefined : optional(row, 'character_set_name'),
-    comment: text(row, 'column_comment') || undefined,
-    isInherited: false,
-    storage: undefined,
-    invisible: /\bINVISIBLE\b/i.test(extra) ? true : undefined,
-    onUpdate,
-  });
-}
-
-function readIndexes(rows: readonly Row[], flavor: MysqlFlavor): readonly Index[] {
-  const byName = new Map<string, Row[]>();
-  for (const row of rows)
-    byName.set(text(row, 'index_name'), [...(byName.get(text(row, 'index_name')) ?? []), row]);
-  return [...byName].map(([name, parts]): Index => {
-    const first = parts[0] as Row;
-    const method = text(first, 'index_type');
-    const isUnique = text(first, 'non_unique') === '0';
-    const isPrimary = name === 'PRIMARY';
-    const hasExpression = parts.some((part) => part['expression'] != null);
-    const keys = parts.map((part) => {
-      const expression = part['expression'];
-      const key =
-        expression == null
-          ? quoteIdentifier(text(part, 'column_name'))
-          : `(${flavor.expression(expression)})`;
-      const prefix = part['sub_part'] == null ? '' : `(${part['sub_part']})`;
-      return `${key}${prefix}${text(part, 'collation') === 'D' ? ' DESC' : ''}`;
-    });
-    const kind = isPrimary
-      ? 'PRIMARY KEY'
-      : method === 'FULLTEXT' || method === 'SPATIAL'
-        ? `${method} KEY ${quoteIdentifier(name)}`
-        : `${isUnique ? 'UNIQUE ' : ''}KEY ${quoteIdentifier(name)}`;
-    const invisible = text(first, 'is_visible') === 'NO' ? ' /* not visible to the optimiser */' : '';
-    return present<Index>({
-      name,
-      isUnique,
-      isPrimary,
-      constraint: isUnique ? name : undefined,
-      isValid: true,
-      isImmediate: true,
-      method: method.toLowerCase(),
-      columns: hasExpression ? [] : parts.map((part) => text(part, 'column_name')),
-      hasExpression,
-      // A prefix does not identify a row: such a key must not serve as one.
-      predicate: parts.some((part) => part['sub_part'] != null) && isUnique ? 'prefix' : undefined,
-      include: [],
-      definition: `${kind} (${keys.join(', ')})${invisible}`,
-      isInherited: false,
-      comment: text(first, 'index_comment') || undefined,
-    });
-  });
-}
-
-function uniqueKeys(indexes: readonly Index[]): readonly UniqueKey[] {
-  return indexes
-    .filter((index) => index.isUnique && !index.hasExpression && index.predicate === undefined)
-    .map((index) => ({
-      name: index.name,
-      kind: index.isPrimary ? ('primary' as const) : ('unique' as const),
-      columns: index.columns,
-      isDeferrable: false,
-      isInitiallyDeferred: false,
-      nullsNotDistinct: false,
-      include: [],
-    }))
-    .sort((a, b) => (a.kind === b.kind ? a.name.localeCompare(b.name) : a.kind === 'primary' ? -1 : 1));
-}
-
-function readForeignKeys(rows: readonly Row[]): readonly ForeignKey[] {
-  const byName = new Map<string, Row[]>();
-  for (const row of rows) {
-    const name = text(row, 'constraint_name');
-    byName.set(name, [...(byName.get(name) ?? []), row]);
-  }
-  return [...byName].map(([name, parts]): ForeignKey => {
-    const first = parts[0] as Row;
-    const columns = parts.map((part) => text(part, 'column_name'));
-    const parentColumns = parts.map((part) => text(part, 'referenced_column_name'));
-    const onDelete = action(text(first, 'delete_rule'));
-    const onUpdate = action(text(first, 'update_rule'));
-    const parentSchema = text(first, 'referenced_table_schema');
-    const parentName = text(first, 'referenced_table_name');
-    const list = (names: readonly string[]) => names.map(quoteIdentifier).join(', ');
-    const qualified =
-      parentSchema === text(first, 'table_schema')
-        ? quoteIdentifier(parentName)
-        : `${quoteIdentifier(parentSchema)}.${quoteIdentifier(parentName)}`;
-    return {
-      name,
-      columns,
-      parent: relationId(parentSchema, parentName),
-      parentColumns,
-      onDelete,
-      onUpdate,
-      match: 'simple',
-      isDeferrable: false,
-      isInitiallyDeferred: false,
-      isValidated: true,
-      isInherited: false,
-      definition:
-        `FOREIGN KEY (${list(columns)}) REFERENCES ${qualified} (${list(parentColumns)})` +
-        ` ON DELETE ${onDelete.toUpperCase()} ON UPDATE ${onUpdate.toUpperCase()}`,
-    };
-  });
-}
-
-/** InnoDB: NO ACTION and RESTRICT are the same thing under two names, and versions differ in which one they show. */
-function action(rule: string): ReferentialAction {
-  const lower = rule.toLowerCase();
-  return lower === 'cascade' || lower === 'set null' || lower === 'set default' ? lower : 'no action';
-}
-
-function readChecks(rows: readonly Row[], flavor: MysqlFlavor): readonly Check[] {
-  return rows.map((row) => ({
-    name: text(row, 'constraint_name'),
-    expression: flavor.expression(text(row, 'check_clause')),
-    isValidated: text(row, 'enforced') !== 'NO',
-    isNoInherit: false,
-    isInherited: false,
-  }));
-}
-
-function readTriggers(
-  rows: readonly Row[],
-  schema: string,
-  known: ReadonlySet<RelationId>,
-  callable: RoutineNames,
-): readonly Trigger[] {
-  // Fences are dbps's, and what it put around a body is not the author's.
-  const own = rows.filter((row) => {
-    const name = text(row, 'trigger_name');
-    return !isFenceTrigger(name) && !isCaptureTrigger(name);
-  });
-  return own.map((row) => {
-    const body = withoutGuard(text(row, 'action_statement'));
-    const touched = readTouchedRelations(body, schema, known);
-    const calls = readCalledRoutines(body, schema, callable);
-    return {
-      name: text(row, 'trigger_name'),
-      timing: text(row, 'action_timing').toLowerCase(),
-      events: [text(row, 'event_manipulation').toLowerCase()],
-      level: 'row',
-      enabled: 'origin',
-      definition:
-        `CREATE TRIGGER ${quoteIdentifier(schema)}.${quoteIdentifier(text(row, 'trigger_name'))} ` +
-        `${text(row, 'action_timing')} ${text(row, 'event_manipulation')} ON ` +
-        `${quoteIdentifier(schema)}.${quoteIdentifier(text(row, 'table_name'))} FOR EACH ROW ${body}`,
-      isInherited: false,
-      ...touched,
-      ...(calls.length > 0 && { calls }),
-    };
-  });
-}
-
-function readRoutines(
-  routines: readonly Row[],
-  events: readonly Row[],
-  parameters: readonly Row[],
-  known: ReadonlySet<RelationId>,
-  callable: RoutineNames,
-  granted: Granted,
-): readonly Routine[] {
-  const signatures = new Map<string, string[]>();
-  for (const row of parameters) {
-    const id = relationId(text(row, 'specific_schema'), text(row, 'specific_name'));
-    signatures.set(id, [...(signatures.get(id) ?? []), text(row, 'dtd_identifier')]);
-  }
-  const common = { language: 'sql', isTrigger: false } as const;
-  const stored = routines.map((row): Routine => {
-    const schema = text(row, 'routine_schema');
-    const id = relationId(schema, text(row, 'routine_name'));
-    const body = row['routine_definition'] ?? null;
-    return present<Routine>({
-      ...common,
-      grants: granted.onRoutine(text(row, 'routine_type'), id),
-      id,
-      schema,
-      name: text(row, 'routine_name'),
-      kind: text(row, 'routine_type') === 'PROCEDURE' ? 'procedure' : 'function',
-      signature: `(${(signatures.get(id) ?? []).join(', ')})`,
-      returns: optional(row, 'dtd_identifier'),
-      isSecurityDefiner: text(row, 'security_type') === 'DEFINER',
-      definition: text(row, 'statement'),
-      ...readTouchedRelations(body ?? '', schema, known),
-      calls: readCalledRoutines(body ?? '', schema, callable).filter((call) => call !== id),
-      // NULL: this user may not see the body. PREPARE: what it runs is only known when it runs.
-      isOpaque: body === null || /\bPREPARE\b/i.test(body),
-    });
-  });
-  const scheduled = events.map((row): Routine => {
-    const schema = text(row, 'event_schema');
-    const body = text(row, 'event_definition');
-    const calls = readCalledRoutines(body, schema, callable);
-    return {
-      ...common,
-      // Nobody calls it.
-      grants: [],
-      id: relationId(schema, text(row, 'event_name')),
-      schema,
-      name: text(row, 'event_name'),
-      kind: 'event',
-      signature: '()',
-      isSecurityDefiner: true,
-      definition: text(row, 'statement'),
-      ...readTouchedRelations(body, schema, known),
-      calls,
-      isOpaque: /\bPREPARE\b/i.test(body),
-    };
-  });
-  return [...stored, ...scheduled];
-}
-
 /** `shop@%` → `'shop'@'%'`, as grants name accounts. */
 function quoteAccount(account: string): string {
   const at = account.lastIndexOf('@');
   return `'${account.slice(0, at)}'@'${account.slice(at + 1)}'`;
-}
-
-export function qualifyRoutine(sql: string, kind: string, schema: string, name: string): string {
-  const quoted = quoteIdentifier(name);
-  return sql
-    .replace(
-      /^CREATE\s+(?:OR REPLACE\s+)?(?:DEFINER=(?:`(?:[^`]|``)*`|'[^']*'|\S+?)(?:@(?:`(?:[^`]|``)*`|'[^']*'|\S+))?\s+)?/i,
-      'CREATE ',
-    )
-    .replace(`${kind} ${quoted}`, () => `${kind} ${quoteIdentifier(schema)}.${quoted}`);
-}
-
-function tableOptions(row: Row): readonly string[] {
-  const options: string[] = [];
-  if (row['engine'] != null) options.push(`ENGINE=${row['engine']}`);
-  const collation = text(row, 'table_collation');
-  if (collation !== '') options.push(`COLLATE=${collation}`);
-  if (/row_format=/i.test(text(row, 'create_options')))
-    options.push(`ROW_FORMAT=${text(row, 'row_format').toUpperCase()}`);
-  return options;
 }
