@@ -1,8 +1,6 @@
 /** The session that holds writers from closing to commit: who waits, who gives way, what a crash leaves, which write decides. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { ConnectionTarget } from '../../src/model/connection-target.js';
 import { queryable } from '../../src/engines/mysql/mysql-connection.js';
-import type { MysqlFence } from '../../src/engines/mysql/mysql-fence.js';
 import { MysqlIntrospector } from '../../src/engines/mysql/mysql-introspector.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { FENCE_SQLSTATE } from '../../src/model/fence-error.js';
@@ -16,7 +14,7 @@ import {
   waitsForRow,
   type MysqlFenceUnderTest,
 } from '../support/mysql-fence.js';
-import { startProxy, type Proxy } from '../support/proxy.js';
+import { heldFenceSuite, type HeldFenceWorld } from './suites/held-fence.js';
 
 const SCHEMA = `
 CREATE TABLE orders (id int AUTO_INCREMENT PRIMARY KEY, note varchar(40));
@@ -56,28 +54,38 @@ const fenceStates = async () =>
   (await under.fence.observe(OWNER.service, relations)).map((state) => state.state);
 const id = (name: string) => `${database.name}.${name}`;
 
-/** Over a line that can be cut or fall silent. */
-async function over(work: (fence: MysqlFence, proxy: Proxy) => Promise<void>): Promise<void> {
-  const proxy = await startProxy(database.target.host, database.target.port);
-  const { engine, host, user, database: name, tls, parameters } = database.target;
-  const through = new ConnectionTarget({
-    engine,
-    host,
-    user,
-    database: name,
-    tls,
-    parameters,
-    port: proxy.port,
-    password: async () => ADMIN.password,
-  });
-  const cut = await mysqlFenceOver(database, through);
-  try {
-    await work(cut.fence, proxy);
-  } finally {
-    await cut.close();
-    await proxy.close();
-  }
-}
+const isAnybodyWaiting = () =>
+  until(server, "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'");
+
+const world = (): HeldFenceWorld => ({
+  ...under,
+  relations,
+  target: database.target,
+  through: (target) => mysqlFenceOver(database, target),
+  writer: async () => {
+    const connection = await application();
+    return {
+      attempt: (sql) => stateOf(connection.query(sql)),
+      isWaiting: () => waitsForRow(server, connection),
+    };
+  },
+  isFenceWaiting: isAnybodyWaiting,
+  isTakeOverWaiting: isAnybodyWaiting,
+  stopCommit: async () => {
+    const administrator = await database.connect();
+    await administrator.query('LOCK TABLES dbps.checkpoint WRITE');
+    return {
+      isReached: () =>
+        until(
+          server,
+          "SELECT 1 FROM information_schema.processlist WHERE state LIKE 'Waiting for table metadata lock' AND info LIKE '%dbps.checkpoint%'",
+        ),
+      letGo: async () => void (await administrator.query('UNLOCK TABLES')),
+    };
+  },
+});
+
+heldFenceSuite(world, { open: 'open', holding: 'FOR UPDATE', idle: 'Sleep' });
 
 test('H17: writers wait without an error while held, and go on after a rollback', async () => {
   const held = await under.fence.hold(OWNER, relations, { ...HOLD, sequences: [id('orders'), id('items')] });
@@ -132,15 +140,6 @@ test('H17: when the runner dies the row is free with its session; nobody gets an
   expect(await under.fence.ownership(OWNER.service)).toBeNull();
 });
 
-test('H17: when the runner hangs the server frees the writers after the pause budget', async () => {
-  const held = await under.fence.hold(OWNER, relations, { ...HOLD, pauseBudgetMs: 900 });
-  const writer = await application();
-  expect(await stateOf(writer.query("UPDATE orders SET note = 'x' WHERE id = 1"))).toBe('accepted');
-  await expect(held.commit(COMMIT)).rejects.toMatchObject({ code: 'DBPS_E530' });
-  expect(await under.fence.ownership(OWNER.service)).toBeNull();
-  expect(await fenceStates()).toEqual(['open', 'open', 'open']);
-});
-
 test('H17: nothing is accepted after the commit, whatever snapshot or plan the writer had', async () => {
   await under.fence.arm(OWNER, relations, HOLD);
   const repeatable = await application();
@@ -179,7 +178,7 @@ test('H17: holding waits for whoever has written, and is its drain', async () =>
     isHeld = true;
     return held;
   });
-  await until(server, "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'");
+  await isAnybodyWaiting();
   // The transaction writes on: it has the row already.
   await writer.query("INSERT INTO orders (note) VALUES ('mine too')");
   expect(isHeld).toBe(false);
@@ -212,59 +211,13 @@ test('H8: refusal, ownership, route and opposite checkpoint change in one transa
   });
 });
 
-test('a crash before COMMIT leaves everything as it was', async () => {
-  const held = await under.fence.hold(OWNER, relations, HOLD);
-  const crash = new Error('killed');
-  await expect(held.commit({ ...COMMIT, beforeCommit: () => Promise.reject(crash) })).rejects.toBe(crash);
-  expect(await fenceStates()).toEqual(['open', 'open', 'open']);
-  expect(await under.fence.ownership(OWNER.service)).toBeNull();
-  const writer = await application();
-  expect(await stateOf(writer.query("INSERT INTO orders (note) VALUES ('after')"))).toBe('accepted');
-});
-
-test('H8: ownership moves by compare-and-set: a second cutover and a replaced runner change nothing', async () => {
-  const held = await under.fence.hold(OWNER, relations, HOLD);
-  await held.commit(COMMIT);
-  const second = await under.fence.hold(OWNER, relations, HOLD);
-  await expect(second.commit(COMMIT)).rejects.toMatchObject({ code: 'DBPS_E333' });
-  expect(await under.fence.ownership(OWNER.service)).toMatchObject({ owner: 'service', revision: 1 });
-  await under.control.raiseEpoch({ ...OWNER, epoch: 2 });
-  await expect(under.fence.hold(OWNER, relations, HOLD)).rejects.toMatchObject({ code: 'DBPS_E301' });
-});
-
-test('H7: a take-over waits for the holding session, then it is over', async () => {
-  const held = await under.fence.hold(OWNER, relations, HOLD);
-  const takeOver = under.control.raiseEpoch({ ...OWNER, epoch: 2 });
-  await until(server, "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'");
-  expect(await held.commit(COMMIT)).toBe('committed');
-  await takeOver;
-  await expect(under.fence.hold(OWNER, relations, HOLD)).rejects.toMatchObject({ code: 'DBPS_E301' });
-});
-
-test.each([
-  ['before', 'not-committed'],
-  ['after', 'committed'],
-] as const)('H8: the answer to COMMIT is lost (line cut %s it): the row says %s', async (when, outcome) => {
-  await over(async (fence, proxy) => {
-    await fence.arm(OWNER, relations, HOLD);
-    const held = await fence.hold(OWNER, relations, HOLD);
-    proxy.cutOnce('COMMIT', when);
-    expect(await held.commit(COMMIT)).toBe(outcome);
-    expect(proxy.cuts).toBe(1);
-    expect((await under.fence.ownership(OWNER.service))?.owner).toBe(
-      outcome === 'committed' ? 'service' : undefined,
-    );
-    expect(new Set(await fenceStates())).toEqual(new Set([outcome === 'committed' ? 'closed' : 'open']));
-  });
-});
-
 test('H14: in a deadlock with writers the fence gives way, never the application', async () => {
   await under.fence.arm(OWNER, relations, HOLD);
   const first = await application();
   await first.query('START TRANSACTION');
   await first.query("UPDATE orders SET note = 'first' WHERE id = 1");
   const holding = under.fence.hold(OWNER, relations, HOLD);
-  await until(server, "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'");
+  await isAnybodyWaiting();
   // Has row 2 locked when its trigger comes to the control row, behind the fence.
   const second = await application();
   const behind = stateOf(second.query("UPDATE orders SET note = 'second' WHERE id = 2"));
@@ -275,98 +228,4 @@ test('H14: in a deadlock with writers the fence gives way, never the application
   const held = await holding;
   expect(held.attempts).toBeGreaterThan(1);
   await held.rollback();
-});
-
-test('a transaction that does not end is named, and nothing is left locked', async () => {
-  await under.fence.arm(OWNER, relations, HOLD);
-  const writer = await application();
-  await writer.query('START TRANSACTION');
-  await writer.query("UPDATE orders SET note = 'mine' WHERE id = 1");
-  await expect(under.fence.hold(OWNER, relations, { ...HOLD, attempts: 2 })).rejects.toMatchObject({
-    code: 'DBPS_E332',
-    message: expect.stringContaining('shop_app (Sleep') as string,
-  });
-  const other = await application();
-  expect(await stateOf(other.query("UPDATE orders SET note = 'y' WHERE id = 2"))).toBe('accepted');
-  await writer.query('ROLLBACK');
-});
-
-test('an aborted signal ends the session: writers go on', async () => {
-  const abort = new AbortController();
-  const held = await under.fence.hold(OWNER, relations, { ...HOLD, signal: abort.signal });
-  const writer = await application();
-  const write = stateOf(writer.query("UPDATE orders SET note = 'x' WHERE id = 1"));
-  await waitsForRow(server, writer);
-  abort.abort();
-  expect(await write).toBe('accepted');
-  await expect(held.commit(COMMIT)).rejects.toThrow();
-});
-
-test('called off while it waits for a writer: it fails at once, and writers go on', async () => {
-  await under.fence.arm(OWNER, relations, HOLD);
-  const writer = await application();
-  await writer.query('START TRANSACTION');
-  await writer.query("INSERT INTO orders (note) VALUES ('mine')");
-  const abort = new AbortController();
-  const holding = expect(
-    under.fence.hold(OWNER, relations, { ...HOLD, attempts: 1000, signal: abort.signal }),
-  ).rejects.toThrow('called off');
-  await until(server, "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'");
-  abort.abort(new Error('called off'));
-  await holding;
-  const other = await application();
-  expect(await stateOf(other.query("UPDATE orders SET note = 'y' WHERE id = 2"))).toBe('accepted');
-  await writer.query('ROLLBACK');
-});
-
-test('called off while the line is silent: it fails at once, and nothing has moved', async () => {
-  await over(async (fence, proxy) => {
-    await under.fence.arm(OWNER, relations, HOLD);
-    // In a statement of the commit, and before it in one of the holding.
-    for (const statement of ['INSERT INTO dbps.checkpoint', 'FOR UPDATE']) {
-      const abort = new AbortController();
-      const silence = proxy.silenceOnce(statement);
-      const ended = expect(
-        fence.hold(OWNER, relations, { ...HOLD, signal: abort.signal }).then((held) => held.commit(COMMIT)),
-      ).rejects.toThrow('called off');
-      await silence;
-      abort.abort(new Error('called off'));
-      await ended;
-      // The server hears of it as soon as the network does; else it ends the session after the pause budget.
-      proxy.cut();
-    }
-    // Between two statements.
-    const abort = new AbortController();
-    const held = await fence.hold(OWNER, relations, { ...HOLD, signal: abort.signal });
-    const beforeCommit = () => {
-      proxy.silence();
-      abort.abort(new Error('called off'));
-      return Promise.resolve();
-    };
-    await expect(held.commit({ ...COMMIT, beforeCommit })).rejects.toThrow('called off');
-    proxy.cut();
-    expect(await under.fence.ownership(OWNER.service)).toBeNull();
-    const writer = await application();
-    expect(await stateOf(writer.query("INSERT INTO orders (note) VALUES ('after')"))).toBe('accepted');
-  });
-});
-
-test('called off while a statement of the commit is under way: it fails at once, and nothing has moved', async () => {
-  const abort = new AbortController();
-  const held = await under.fence.hold(OWNER, relations, { ...HOLD, signal: abort.signal });
-  const administrator = await database.connect();
-  await administrator.query('LOCK TABLES dbps.checkpoint WRITE');
-  const committing = expect(held.commit(COMMIT)).rejects.toThrow('called off');
-  await until(
-    server,
-    "SELECT 1 FROM information_schema.processlist WHERE state LIKE 'Waiting for table metadata lock' AND info LIKE '%dbps.checkpoint%'",
-  );
-  abort.abort(new Error('called off'));
-  await committing;
-  // Once more: it is over.
-  await held.rollback();
-  await administrator.query('UNLOCK TABLES');
-  expect(await under.fence.ownership(OWNER.service)).toBeNull();
-  const writer = await application();
-  expect(await stateOf(writer.query("INSERT INTO orders (note) VALUES ('after')"))).toBe('accepted');
 });

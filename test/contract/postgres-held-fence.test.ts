@@ -1,15 +1,13 @@
 /** The session that holds writers from closing to commit: who waits, who gives way, what a crash leaves, which write decides. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type pg from 'pg';
-import { ConnectionTarget } from '../../src/model/connection-target.js';
-import type { PostgresFence } from '../../src/engines/postgres/postgres-fence.js';
 import { PostgresIntrospector } from '../../src/engines/postgres/postgres-introspector.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { FENCE_SQLSTATE } from '../../src/model/fence-error.js';
 import { COMMIT, fenceOver, HOLD, OWNER, REVERSE, type FenceUnderTest } from '../support/fence.js';
 import { ADMIN, APPLICATION } from '../support/global-setup.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
-import { startProxy, type Proxy } from '../support/proxy.js';
+import { heldFenceSuite, overALine, type HeldFenceWorld } from './suites/held-fence.js';
 
 const SCHEMA = `
 CREATE TABLE orders (id serial PRIMARY KEY, note text);
@@ -53,41 +51,43 @@ async function waitFor(sql: string, values: unknown[] = []): Promise<void> {
   while ((await superuser.query(sql, values)).rows.length === 0) await new Promise((r) => setTimeout(r, 10));
 }
 
-/** Until the session waits for a lock. */
-async function isBlocked(client: pg.Client | 'dbps fence'): Promise<void> {
-  if (client === 'dbps fence')
-    return waitFor(
-      "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'dbps fence' AND wait_event_type = 'Lock'",
-    );
-  const pid = (client as unknown as { processID: number }).processID;
-  return waitFor("SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND wait_event_type = 'Lock'", [pid]);
+/** Until the session, or one of this program, waits for a lock. */
+async function isBlocked(client: pg.Client | 'dbps fence' | 'dbps test'): Promise<void> {
+  const [column, value] =
+    typeof client === 'string'
+      ? ['application_name', client]
+      : ['pid', (client as unknown as { processID: number }).processID];
+  return waitFor(
+    `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND ${column} = $1 AND wait_event_type = 'Lock'`,
+    [value],
+  );
 }
 
 const fenceStates = async () =>
   (await under.fence.observe(OWNER.service, RELATIONS)).map((state) => state.state);
 
-/** Over a line that can be cut or fall silent. */
-async function over(work: (fence: PostgresFence, proxy: Proxy) => Promise<void>): Promise<void> {
-  const proxy = await startProxy(database.target.host, database.target.port);
-  const { engine, host, user, database: name, tls, parameters } = database.target;
-  const through = new ConnectionTarget({
-    engine,
-    host,
-    user,
-    database: name,
-    tls,
-    parameters,
-    port: proxy.port,
-    password: async () => ADMIN.password,
-  });
-  const cut = await fenceOver(database, through);
-  try {
-    await work(cut.fence, proxy);
-  } finally {
-    await cut.close();
-    await proxy.close();
-  }
-}
+const world = (): HeldFenceWorld => ({
+  ...under,
+  relations: RELATIONS,
+  target: database.target,
+  through: (target) => fenceOver(database, target),
+  writer: async () => {
+    const client = await application();
+    return { attempt: (sql) => settle(client.query(sql)), isWaiting: () => isBlocked(client) };
+  },
+  isFenceWaiting: () => isBlocked('dbps fence'),
+  isTakeOverWaiting: () => isBlocked('dbps test'),
+  stopCommit: async () => {
+    const administrator = await database.connect();
+    await administrator.query('BEGIN; LOCK TABLE dbps.checkpoint IN ACCESS EXCLUSIVE MODE');
+    return {
+      isReached: () => isBlocked('dbps fence'),
+      letGo: async () => void (await administrator.query('ROLLBACK')),
+    };
+  },
+});
+
+heldFenceSuite(world, { open: 'absent', holding: 'SHARE ROW EXCLUSIVE', idle: 'idle in transaction' });
 
 test('H1: writers wait without an error while held, and go on after a rollback', async () => {
   const held = await under.fence.hold(OWNER, RELATIONS, { ...HOLD, sequences: SEQUENCES });
@@ -130,15 +130,6 @@ test('H1: when the runner dies the locks go with its session; nobody gets an err
   expect(await write).toBe('accepted');
   await expect(held.commit(COMMIT)).rejects.toMatchObject({ code: 'DBPS_E530' });
   expect(await under.fence.ownership(OWNER.service)).toBeNull();
-});
-
-test('H1: when the runner hangs the server frees the writers after the pause budget', async () => {
-  const held = await under.fence.hold(OWNER, RELATIONS, { ...HOLD, pauseBudgetMs: 300 });
-  const writer = await application();
-  expect(await settle(writer.query("UPDATE orders SET note = 'x' WHERE id = 1"))).toBe('accepted');
-  await expect(held.commit(COMMIT)).rejects.toMatchObject({ code: 'DBPS_E530' });
-  expect(await under.fence.ownership(OWNER.service)).toBeNull();
-  expect(await fenceStates()).toEqual(['absent', 'absent', 'absent']);
 });
 
 test('H1, H8: nothing is accepted after the commit, whatever plan or snapshot the writer had', async () => {
@@ -202,53 +193,6 @@ test('H8: fence, ownership, opposite checkpoint, triggers and sequences change i
   });
 });
 
-test('a crash before COMMIT leaves everything as it was', async () => {
-  const held = await under.fence.hold(OWNER, RELATIONS, { ...HOLD, sequences: SEQUENCES });
-  const crash = new Error('killed');
-  await expect(held.commit({ ...COMMIT, beforeCommit: () => Promise.reject(crash) })).rejects.toBe(crash);
-  expect(await fenceStates()).toEqual(['absent', 'absent', 'absent']);
-  expect(await under.fence.ownership(OWNER.service)).toBeNull();
-  const writer = await application();
-  expect(await settle(writer.query("INSERT INTO orders (note) VALUES ('after')"))).toBe('accepted');
-});
-
-test('H8: ownership moves by compare-and-set: a second cutover and a replaced runner change nothing', async () => {
-  const held = await under.fence.hold(OWNER, RELATIONS, HOLD);
-  await held.commit(COMMIT);
-  const second = await under.fence.hold(OWNER, RELATIONS, HOLD);
-  await expect(second.commit(COMMIT)).rejects.toMatchObject({ code: 'DBPS_E333' });
-  expect(await under.fence.ownership(OWNER.service)).toMatchObject({ owner: 'service', revision: 1 });
-  await under.control.raiseEpoch({ ...OWNER, epoch: 2 });
-  await expect(under.fence.hold(OWNER, RELATIONS, HOLD)).rejects.toMatchObject({ code: 'DBPS_E301' });
-});
-
-test('H7: a take-over waits for the holding session, then it is over', async () => {
-  const held = await under.fence.hold(OWNER, RELATIONS, HOLD);
-  const takeOver = under.control.raiseEpoch({ ...OWNER, epoch: 2 });
-  await waitFor(
-    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'dbps test' AND wait_event_type = 'Lock'",
-  );
-  expect(await held.commit(COMMIT)).toBe('committed');
-  await takeOver;
-  await expect(under.fence.hold(OWNER, RELATIONS, HOLD)).rejects.toMatchObject({ code: 'DBPS_E301' });
-});
-
-test.each([
-  ['before', 'not-committed'],
-  ['after', 'committed'],
-] as const)('H8: the answer to COMMIT is lost (line cut %s it): the row says %s', async (when, outcome) => {
-  await over(async (fence, proxy) => {
-    const held = await fence.hold(OWNER, RELATIONS, HOLD);
-    proxy.cutOnce('COMMIT', when);
-    expect(await held.commit(COMMIT)).toBe(outcome);
-    expect(proxy.cuts).toBe(1);
-    expect((await under.fence.ownership(OWNER.service))?.owner).toBe(
-      outcome === 'committed' ? 'service' : undefined,
-    );
-    expect(new Set(await fenceStates())).toEqual(new Set([outcome === 'committed' ? 'closed' : 'absent']));
-  });
-});
-
 test('H8: the answer to COMMIT is lost while it is still being carried out: the row is asked behind its lock', async () => {
   // Every service has its row since its reads began to move. The commit is held up where its work is done and nobody sees it yet.
   await database.query(`INSERT INTO dbps.route (service, owner, epoch) VALUES ('orders', 'legacy', 1);
@@ -257,7 +201,7 @@ test('H8: the answer to COMMIT is lost while it is still being carried out: the 
       FOR EACH ROW EXECUTE FUNCTION hold_up()`);
   const gate = await database.connect();
   await gate.query('BEGIN; SELECT pg_advisory_xact_lock(7)');
-  await over(async (fence, proxy) => {
+  await overALine(world(), async (fence, proxy) => {
     const held = await fence.hold(OWNER, RELATIONS, { ...HOLD, pauseBudgetMs: 60_000 });
     proxy.cutOnce('COMMIT', 'during');
     let outcome = 'asked';
@@ -363,30 +307,6 @@ test('H14: autovacuum at work is evicted, though that takes deadlock_timeout', a
   }
 });
 
-test('a transaction that does not end is named, and nothing is left locked', async () => {
-  const writer = await application();
-  await writer.query('BEGIN');
-  await writer.query("UPDATE orders SET note = 'mine' WHERE id = 1");
-  await expect(under.fence.hold(OWNER, RELATIONS, { ...HOLD, attempts: 2 })).rejects.toMatchObject({
-    code: 'DBPS_E332',
-    message: expect.stringContaining(`shop_app (idle in transaction`) as string,
-  });
-  const other = await application();
-  expect(await settle(other.query("UPDATE orders SET note = 'y' WHERE id = 2"))).toBe('accepted');
-  await writer.query('ROLLBACK');
-});
-
-test('an aborted signal ends the session: writers go on', async () => {
-  const abort = new AbortController();
-  const held = await under.fence.hold(OWNER, RELATIONS, { ...HOLD, signal: abort.signal });
-  const writer = await application();
-  const write = settle(writer.query("UPDATE orders SET note = 'x' WHERE id = 1"));
-  await isBlocked(writer);
-  abort.abort();
-  expect(await write).toBe('accepted');
-  await expect(held.commit(COMMIT)).rejects.toThrow();
-});
-
 test('H16: a writer that drew from a sequence first is no deadlock victim', async () => {
   const writer = await application();
   await writer.query('BEGIN');
@@ -398,71 +318,4 @@ test('H16: a writer that drew from a sequence first is no deadlock victim', asyn
   const held = await holding;
   expect(held.sequences.find((s) => s.id === 'public.orders_id_seq')?.next).toBe('4');
   await held.rollback();
-});
-
-test('called off while it waits for a writer: it fails at once, and writers go on', async () => {
-  const writer = await application();
-  await writer.query("BEGIN; UPDATE orders SET note = 'mine' WHERE id = 1");
-  const abort = new AbortController();
-  const holding = expect(
-    under.fence.hold(OWNER, RELATIONS, { ...HOLD, attempts: 1000, signal: abort.signal }),
-  ).rejects.toThrow('called off');
-  await isBlocked('dbps fence');
-  abort.abort(new Error('called off'));
-  await holding;
-  const other = await application();
-  expect(await settle(other.query("UPDATE orders SET note = 'y' WHERE id = 2"))).toBe('accepted');
-  await writer.query('ROLLBACK');
-});
-
-test('called off while the line is silent: it fails at once, and nothing has moved', async () => {
-  await over(async (fence, proxy) => {
-    // In a statement of the commit, and before it in one of the holding.
-    for (const statement of ['INSERT INTO dbps.checkpoint', 'SHARE ROW EXCLUSIVE']) {
-      const abort = new AbortController();
-      const silence = proxy.silenceOnce(statement);
-      const ended = expect(
-        fence.hold(OWNER, RELATIONS, { ...HOLD, signal: abort.signal }).then((held) => held.commit(COMMIT)),
-      ).rejects.toThrow('called off');
-      await silence;
-      abort.abort(new Error('called off'));
-      await ended;
-      // The server hears of it as soon as the network does; else it ends the session after the pause budget.
-      proxy.cut();
-    }
-    // Between two statements.
-    const abort = new AbortController();
-    const held = await fence.hold(OWNER, RELATIONS, { ...HOLD, signal: abort.signal });
-    const beforeCommit = () => {
-      proxy.silence();
-      abort.abort(new Error('called off'));
-      return Promise.resolve();
-    };
-    await expect(held.commit({ ...COMMIT, beforeCommit })).rejects.toThrow('called off');
-    proxy.cut();
-    expect(await under.fence.ownership(OWNER.service)).toBeNull();
-    const writer = await application();
-    expect(await settle(writer.query("INSERT INTO orders (note) VALUES ('after')"))).toBe('accepted');
-  });
-});
-
-test('called off while a statement of the commit is under way: it fails at once, and nothing has moved', async () => {
-  const abort = new AbortController();
-  const held = await under.fence.hold(OWNER, RELATIONS, {
-    ...HOLD,
-    pauseBudgetMs: 60_000,
-    signal: abort.signal,
-  });
-  const administrator = await database.connect();
-  await administrator.query('BEGIN; LOCK TABLE dbps.checkpoint IN ACCESS EXCLUSIVE MODE');
-  const committing = expect(held.commit(COMMIT)).rejects.toThrow('called off');
-  await isBlocked('dbps fence');
-  abort.abort(new Error('called off'));
-  await committing;
-  // Once more: it is over.
-  await held.rollback();
-  await administrator.query('ROLLBACK');
-  expect(await under.fence.ownership(OWNER.service)).toBeNull();
-  const writer = await application();
-  expect(await settle(writer.query("INSERT INTO orders (note) VALUES ('after')"))).toBe('accepted');
 });
