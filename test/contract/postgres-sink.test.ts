@@ -1,32 +1,21 @@
 /** What the sink does to a real database with changes written by hand: types, collisions, marks, sets of keys. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import {
-  UNCHANGED,
-  type Change,
-  type ChangeTransaction,
-  type Database,
-  type RelationMap,
-  type Sink,
-  type Value,
-} from '../../src/engines/engine.js';
+import { UNCHANGED, type Database, type Sink } from '../../src/engines/engine.js';
 import { postgresEngine } from '../../src/engines/postgres/postgres-engine.js';
+import { insert, rekey, remove, truncate, update } from '../support/changes.js';
 import { mapOf, OWNER } from '../support/moving.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
-
-const STREAM = { service: OWNER.service, direction: 'forward' } as const;
-const IDENTITY = { system: '1', timeline: '1', database: 'd', slot: 's', nonce: 'n' };
+import { sinkSuite, sinkTools, STREAM, type SinkTraits, type SinkWorld } from './suites/sink.js';
 
 let sql: TestDatabase;
 let database: Database;
 let sinks: Sink[] = [];
-let position = 1;
 
 beforeEach(async () => {
   sql = await createTestDatabase('service');
   database = await postgresEngine.open(sql.target, { applicationName: 'dbps test' });
   await database.control.install(OWNER.service);
   await database.control.raiseEpoch(OWNER);
-  position = 1;
 });
 
 afterEach(async () => {
@@ -36,50 +25,34 @@ afterEach(async () => {
   await sql.drop();
 });
 
-async function openSink(
-  maps: readonly RelationMap[],
-  owner = OWNER as { service: string; epoch: number },
-): Promise<Sink> {
-  const sink = await database.sink.open({ stream: STREAM, owner, maps });
-  sinks.push(sink);
-  await sink.begin({ start: '0/1', identity: IDENTITY, created: true });
-  return sink;
-}
-
-const transaction = (changes: readonly Change[], last = true): ChangeTransaction => ({
-  commit: `0/${(++position).toString(16)}`,
-  end: `0/${(++position).toString(16).toUpperCase()}`,
-  committedAtMs: 0,
-  isOwn: false,
-  changes,
-  barriers: [],
-  last,
-  bytes: 0,
-});
-
-async function apply(sink: Sink, changes: readonly Change[], isConverged = true) {
-  const only = transaction(changes);
-  return sink.apply({ transactions: [only], end: only.end, isConverged });
-}
-
-const insert = (map: RelationMap, ...values: Value[]): Change => ({ kind: 'insert', map, values });
-const update = (map: RelationMap, ...values: Value[]): Change => ({
-  kind: 'update',
-  map,
-  values,
-  oldKey: null,
-});
-const rekey = (map: RelationMap, oldKey: string, ...values: Value[]): Change => ({
-  kind: 'update',
-  map,
-  values,
-  oldKey: [oldKey],
-});
-const remove = (map: RelationMap, ...key: string[]): Change => ({ kind: 'delete', map, key });
 const lines = async (relation: string) =>
   (await sql.query<{ line: string }>(`SELECT t::text AS line FROM ${relation} t ORDER BY 1`)).map(
     (row) => row.line,
   );
+
+const world = (): SinkWorld => ({
+  query: (statements) => sql.query(statements),
+  lines: async (table) =>
+    (await sql.query<Record<string, unknown>>(`SELECT * FROM ${table}`))
+      .map((row) => Object.values(row).map(String).join())
+      .sort(),
+  mapOf: (table) => mapOf(sql, `public.${table}`),
+  openSink: async (maps, owner) => {
+    const sink = await database.sink.open({ stream: STREAM, owner, maps });
+    sinks.push(sink);
+    return sink;
+  },
+  control: database.control,
+  changes: database.changes,
+});
+const TRAITS: SinkTraits = {
+  position: (n) => `0/${n.toString(16).toUpperCase()}`,
+  identity: { system: '1', timeline: '1', database: 'd', slot: 's', nonce: 'n' },
+};
+
+sinkSuite(world, TRAITS);
+
+const { openSink, apply } = sinkTools(world, TRAITS);
 
 test('values of every kind arrive as they were, in a batch and one by one', async () => {
   await sql.query(`
@@ -163,21 +136,8 @@ test('names as odd as they come, keys of types from extensions, partitions, gene
   ]);
   await apply(sink, [update(odd, 'Key', '5'), remove(odd, 'other'), update(parts, '1', '2025-02-02', '9')]);
   expect(await lines('"Odd.schema"."Order; drop--"')).toEqual(['(Key,5,10)']);
-  await apply(sink, [{ kind: 'truncate', maps: [parts], leaves: ['public.parts_2'] }]);
+  await apply(sink, [truncate(parts, ['public.parts_2'])]);
   expect(await lines('parts')).toEqual(['(1,2025-02-02,9)']);
-});
-
-test('H11: swaps and chains of unique values are applied in source order when their net form collides', async () => {
-  await sql.query(
-    `CREATE TABLE t (id int PRIMARY KEY, u text UNIQUE); INSERT INTO t VALUES (1, 'a'), (2, 'b')`,
-  );
-  const map = { ...(await mapOf(sql, 'public.t')), hasOtherUniqueness: true };
-  const sink = await openSink([map]);
-  const swap = await apply(sink, [update(map, '1', 'tmp'), update(map, '2', 'a'), update(map, '1', 'b')]);
-  expect(swap.wasUnmerged).toBe(true);
-  expect(await lines('t')).toEqual(['(1,b)', '(2,a)']);
-  await apply(sink, [update(map, '1', 'c'), insert(map, '3', 'b'), remove(map, '2'), insert(map, '4', 'a')]);
-  expect(await lines('t')).toEqual(['(1,c)', '(3,b)', '(4,a)']);
 });
 
 test('H11: an exclusion constraint is a collision too; a deferrable unique key is checked at the end', async () => {
@@ -216,158 +176,9 @@ test('H12: GENERATED ALWAYS identities take the other side’s values, in the ke
   expect(await lines('beside')).toEqual(['(b,43,new)']);
 });
 
-test('H3: unchanged out-of-line values stay; until convergence a row that is not there is put into the heal set', async () => {
-  await sql.query(
-    `CREATE TABLE t (id int PRIMARY KEY, big text NOT NULL, n int); INSERT INTO t VALUES (1, 'big', 1), (5, 'five', 1)`,
-  );
-  const map = await mapOf(sql, 'public.t');
-  const sink = await openSink([map]);
-  await apply(sink, [update(map, '1', UNCHANGED, '2'), update(map, '9', UNCHANGED, '2')], false);
-  expect(await lines('t')).toEqual(['(1,big,2)', '(5,five,1)']);
-  expect(await sink.heal.take(map, 10)).toEqual([['9']]);
-  // A key change without its big value: neither row can be trusted. With it: the row is known.
-  await apply(sink, [rekey(map, '1', '2', UNCHANGED, '3'), rekey(map, '5', '6', 'six', '3')], false);
-  expect(await lines('t')).toEqual(['(6,six,3)']);
-  expect(await sink.heal.take(map, 10)).toEqual([['2'], ['9']]);
-  expect(await sink.heal.size()).toBe(2);
-  await sink.heal.remove(map, [['2']]);
-  expect(await sink.heal.take(map, 10)).toEqual([['9']]);
-});
-
-test('after convergence a row that is missing stops the stream, and nothing of the batch stays', async () => {
-  await sql.query(`CREATE TABLE t (id int PRIMARY KEY, big text, n int)`);
-  const map = await mapOf(sql, 'public.t');
-  const sink = await openSink([map]);
-  const before = await sink.checkpoint();
-  await expect(
-    apply(sink, [insert(map, '1', 'x', '1'), update(map, '2', UNCHANGED, '1')]),
-  ).rejects.toMatchObject({
-    code: 'DBPS_E357',
-    message: expect.stringContaining('id = 2') as string,
-  });
-  await expect(apply(sink, [rekey(map, '3', '4', 'x', '1')])).rejects.toMatchObject({ code: 'DBPS_E357' });
-  expect(await lines('t')).toEqual([]);
-  expect(await sink.checkpoint()).toEqual(before);
-  // The session is as good as before.
-  await apply(sink, [insert(map, '1', 'x', '1')]);
-  expect(await lines('t')).toEqual(['(1,x,1)']);
-});
-
-test('H7: a former owner’s batch writes nothing, before and after its successor has begun', async () => {
-  await sql.query(`CREATE TABLE t (id int PRIMARY KEY)`);
-  const map = await mapOf(sql, 'public.t');
-  const old = await openSink([map]);
-  await apply(old, [insert(map, '1')]);
-  const successor = { ...OWNER, epoch: 2 };
-  await database.control.raiseEpoch(successor);
-  await expect(apply(old, [insert(map, '2')])).rejects.toMatchObject({ code: 'DBPS_E301' });
-  const fresh = await openSink([map], successor);
-  await apply(fresh, [insert(map, '3')]);
-  await expect(apply(old, [insert(map, '4')])).rejects.toMatchObject({ code: 'DBPS_E301' });
-  await expect(old.spool([transaction([insert(map, '4')])], '0/99')).rejects.toMatchObject({
-    code: 'DBPS_E301',
-  });
-  expect(await lines('t')).toEqual(['(1)', '(3)']);
-});
-
-test('H7: a checkpoint that somebody else has moved stops the batch', async () => {
-  await sql.query(`CREATE TABLE t (id int PRIMARY KEY)`);
-  const map = await mapOf(sql, 'public.t');
-  const [one, two] = [await openSink([map]), await openSink([map])];
-  await apply(one, [insert(map, '1')]);
-  await apply(two, [insert(map, '2')]);
-  await expect(apply(one, [insert(map, '3')])).rejects.toMatchObject({ code: 'DBPS_E356' });
-  expect(await lines('t')).toEqual(['(1)', '(2)']);
-});
-
-test('H9: each of its transactions begins with a change of the checkpoint', async () => {
-  await sql.query(`CREATE TABLE t (id int PRIMARY KEY)`);
-  const map = await mapOf(sql, 'public.t');
-  const reverse = { service: OWNER.service, direction: 'reverse' } as const;
-  const capture = await database.changes.prepare(reverse, [map], OWNER);
-  const sink = await openSink([map]);
-  await apply(sink, [insert(map, '1'), insert(map, '2')]);
-  await apply(sink, [rekey(map, '1', '3'), { kind: 'truncate', maps: [map], leaves: ['public.t'] }]);
-  await sink.advance('0/FF');
-  await sql.query('INSERT INTO t VALUES (9)');
-  const stream = await database.changes.stream({
-    stream: reverse,
-    maps: [map],
-    checkpoint: {
-      ...reverse,
-      epoch: 1,
-      applied: capture.start,
-      received: capture.start,
-      source: capture.identity,
-      updatedAt: '',
-    },
-    signal: new AbortController().signal,
-  });
-  const foreign: Change[] = [];
-  for await (const read of stream) {
-    if (!read.isOwn) foreign.push(...read.changes);
-    if (!read.isOwn && read.changes.length > 0) break;
-  }
-  await stream.close();
-  await database.changes.teardown(reverse, OWNER);
-  expect(foreign).toEqual([insert(map, '9')]);
-});
-
-test('H15: keys that changed are stored with the rows, old and new, and handed out once each', async () => {
-  await sql.query(`CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t VALUES (5, 0)`);
-  const map = await mapOf(sql, 'public.t');
-  const sink = await openSink([map]);
-  await apply(sink, [insert(map, '1', '1'), update(map, '1', '2'), insert(map, '2', '1'), remove(map, '2')]);
-  await apply(sink, [rekey(map, '5', '6', '1'), update(map, '1', '3')]);
-  const reopened = await database.sink.open({ stream: STREAM, owner: OWNER, maps: [map] });
-  sinks.push(reopened);
-  expect((await reopened.changed.take(map, 100)).toSorted()).toEqual([['1'], ['2'], ['5'], ['6']]);
-  expect(await reopened.changed.size()).toBe(5);
-  // Changed again after it was taken: it is still to be verified.
-  await apply(sink, [insert(map, '2', '9'), remove(map, '6')]);
-  await reopened.changed.remove(map, [['1'], ['2'], ['5'], ['6']]);
-  expect((await reopened.changed.take(map, 100)).toSorted()).toEqual([['2'], ['6']]);
-  await reopened.changed.remove(map, [['2']]);
-  expect(await reopened.changed.take(map, 100)).toEqual([['6']]);
-  await apply(sink, [{ kind: 'truncate', maps: [map], leaves: ['public.t'] }]);
-  expect(await reopened.changed.take(map, 100)).toEqual([['6'], []]);
-  // Rolled back with the batch.
-  await expect(apply(sink, [rekey(map, '77', '78', '1')])).rejects.toThrow();
-  expect(await reopened.changed.size()).toBe(2);
-});
-
-test('spooled changes come back in order and leave with the batch that applies them', async () => {
-  await sql.query(`CREATE TABLE t (id int PRIMARY KEY, n int)`);
-  const map = await mapOf(sql, 'public.t');
-  const sink = await openSink([map]);
-  const [a, b, half] = [
-    transaction([insert(map, '1', '1')]),
-    transaction([update(map, '1', '2')]),
-    transaction([insert(map, '2', '1')], false),
-  ];
-  await sink.spool([a, b], b.end);
-  await sink.spool([half], b.end);
-  expect(await sink.checkpoint()).toMatchObject({ applied: '0/1', received: b.end });
-  // The end of the last transaction never came: it is received again from its beginning.
-  const reopened = await database.sink.open({ stream: STREAM, owner: OWNER, maps: [map] });
-  sinks.push(reopened);
-  const segments = [];
-  for await (const segment of reopened.readSpool()) segments.push(segment);
-  expect(segments.map((segment) => segment.transactions)).toEqual([[a, b]]);
-  await reopened.apply({
-    transactions: [a, b],
-    end: b.end,
-    spooled: { through: segments[0]?.id ?? '' },
-    isConverged: false,
-  });
-  expect(await reopened.checkpoint()).toMatchObject({ applied: b.end, received: b.end });
-  for await (const segment of reopened.readSpool()) expect(segment).toBe('nothing left');
-  expect(await lines('t')).toEqual(['(1,2)']);
-});
-
 test('what the server says when a stream begins leaves as an error of dbps', async () => {
   const sink = await openSink([]);
   await sql.query('DROP TABLE dbps.spool');
-  const anew = { start: '0/9', identity: { ...IDENTITY, nonce: 'another' }, created: true };
+  const anew = { start: '0/9', identity: { ...TRAITS.identity, nonce: 'another' }, created: true };
   await expect(sink.begin(anew)).rejects.toMatchObject({ code: 'DBPS_E414' });
 });
