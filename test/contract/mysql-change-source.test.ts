@@ -1,7 +1,6 @@
 /** Capture from a real binary log: what a stream says of each change, and when a start is refused. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type {
-  Change,
   ChangeStream,
   ChangeTransaction,
   Checkpoint,
@@ -17,6 +16,8 @@ import { startMysqlServer, type MysqlTestDatabase, type MysqlTestServer } from '
 import { mysqlMapOf } from '../support/mysql-moving.js';
 import { everyTypeInserts, everyTypeTable, insertedRows, readCanonicalRows } from '../support/mysql-types.js';
 import { OWNER } from '../support/moving.js';
+import { changesOf, readUpToMarker } from '../support/reading-changes.js';
+import { captureSuite } from './suites/capture.js';
 
 const STREAM = { service: OWNER.service, direction: 'forward' } as const;
 
@@ -96,20 +97,16 @@ afterEach(async () => {
   await source?.sql.drop();
 });
 
-/** Everything up to the next marker row. */
-async function readAll(source: Source, stream: ChangeStream): Promise<ChangeTransaction[]> {
-  const nonce = `end-${Math.random()}`;
-  await source.control.writeBarrier(OWNER, nonce);
-  const transactions: ChangeTransaction[] = [];
-  for await (const transaction of stream) {
-    if (transaction.barriers.includes(nonce)) return transactions;
-    transactions.push(transaction);
-  }
-  throw new Error('the stream ended');
-}
-
-const changesOf = (transactions: readonly ChangeTransaction[]): Change[] =>
-  transactions.flatMap((transaction) => transaction.changes);
+captureSuite(async (schema) => {
+  const source = await openSource(schema);
+  return {
+    ...source,
+    query: (sql) => source.sql.query(sql),
+    connect: () => source.sql.connect(),
+    stream: (maps, capture, from = capture.start) =>
+      source.stream(maps, capture, { applied: from, received: from }),
+  };
+});
 
 test('changes name the key, and the old one where it changed; generated columns stay at home', async () => {
   const source = await openSource(`
@@ -130,7 +127,7 @@ test('changes name the key, and the old one where it changed; generated columns 
     INSERT INTO plain VALUES (1, '${big}', 1); UPDATE plain SET n = 2; UPDATE plain SET id = 2; DELETE FROM plain;
     INSERT INTO composed VALUES ('k', 7, NULL); UPDATE composed SET c = 1; UPDATE composed SET a = 'l'; DELETE FROM composed;
     INSERT INTO made (id, n, last) VALUES (1, 5, 9), (2, NULL, 8); UPDATE made SET n = 6 WHERE id = 1;`);
-  const changes = changesOf(await readAll(source, stream));
+  const changes = changesOf(await readUpToMarker(source, stream));
   const [plain, composed, made] = maps;
   expect(changes).toEqual([
     { kind: 'insert', map: plain, values: ['1', big, '1'] },
@@ -159,7 +156,7 @@ test.for(['NO_LOG', 'MINIMAL', 'FULL'])(
       "SET time_zone = '+00:00', sql_mode = '', NAMES utf8mb4",
       ...everyTypeInserts('every_type', server.isMaria),
     );
-    const changes = changesOf(await readAll(source, stream));
+    const changes = changesOf(await readUpToMarker(source, stream));
     expect(changes.length).toBeGreaterThan(4);
     expect(insertedRows(changes)).toEqual(await readCanonicalRows(source.pool, map));
   },
@@ -184,7 +181,7 @@ test('H5: TRUNCATE arrives however it names the relation; of other relations it 
   await source.sql.query('TRUNCATE TABLE /* not t */ other; TRUNCATE `odd name`');
   await elsewhere.query(`TRUNCATE t; TRUNCATE TABLE \`${name}\` . t`);
   await asRoot(source, "SET sql_mode = 'ANSI_QUOTES'", `TRUNCATE TABLE "${name}"."t"`);
-  const changes = changesOf(await readAll(source, stream));
+  const changes = changesOf(await readUpToMarker(source, stream));
   await elsewhere.drop();
   const truncate = (map: RelationMap | undefined) => ({
     kind: 'truncate',
@@ -210,13 +207,13 @@ test('rows of a partitioned relation arrive under its name', async () => {
   await source.sql.query(
     "INSERT INTO events VALUES (1, '2025-05-05'); UPDATE events SET at = '2026-05-05'; ALTER TABLE events ADD PARTITION (PARTITION p27 VALUES LESS THAN (2028)); INSERT INTO events VALUES (2, '2027-05-05')",
   );
-  expect(changesOf(await readAll(source, stream))).toEqual([
+  expect(changesOf(await readUpToMarker(source, stream))).toEqual([
     { kind: 'insert', map: maps[0], values: ['1', '2025-05-05'] },
     { kind: 'update', map: maps[0], values: ['1', '2026-05-05'], oldKey: ['1', '2025-05-05'] },
     { kind: 'insert', map: maps[0], values: ['2', '2027-05-05'] },
   ]);
   await source.sql.query('ALTER TABLE events DROP PARTITION p25');
-  await expect(readAll(source, stream)).rejects.toMatchObject({ code: 'DBPS_E354' });
+  await expect(readUpToMarker(source, stream)).rejects.toMatchObject({ code: 'DBPS_E354' });
 });
 
 test('what waits to be read is not overwritten by what comes after it', async () => {
@@ -264,7 +261,7 @@ test('a large transaction arrives in pieces, a slow reader holds the socket, not
   await stream.close();
 
   const again = await source.stream(maps, capture, { applied: first.value.end, received: first.value.end });
-  const transactions = await readAll(source, again);
+  const transactions = await readUpToMarker(source, again);
   expect(changesOf(transactions)).toHaveLength(60_001);
   expect(transactions.at(-1)?.changes).toEqual([{ kind: 'insert', map: maps[0], values: ['-2', 'kept'] }]);
   const pieces = transactions.slice(0, -1);
@@ -285,7 +282,7 @@ test("H9: transactions that begin with dbps's own tables are marked, other servi
   await source.sql.query(`BEGIN; INSERT INTO t VALUES (2); UPDATE dbps.checkpoint SET mark = 1; COMMIT`);
   // An own transaction must not have taught the stream to pass the table over.
   await source.sql.query(`INSERT INTO t VALUES (3)`);
-  const transactions = await readAll(source, stream);
+  const transactions = await readUpToMarker(source, stream);
   expect(transactions.map(({ isOwn, changes }) => [isOwn, changes.length])).toEqual([
     [true, 0],
     [false, 0],
@@ -307,7 +304,7 @@ test('a start is exact at the end of every transaction, and at every idle positi
     await source.sql.query('CREATE TABLE IF NOT EXISTS more (id int)');
     if (i === 2) await server.query('FLUSH BINARY LOGS');
   }
-  const transactions = await readAll(source, stream);
+  const transactions = await readUpToMarker(source, stream);
   expect(transactions).toHaveLength(4);
   for (const [i, { end, commit }] of transactions.entries()) {
     for (const [position, left] of [
@@ -315,7 +312,7 @@ test('a start is exact at the end of every transaction, and at every idle positi
       [commit, 4 - i],
     ] as const) {
       const again = await source.stream(maps, capture, { applied: position, received: position });
-      expect(changesOf(await readAll(source, again))).toHaveLength(2 * left);
+      expect(changesOf(await readUpToMarker(source, again))).toHaveLength(2 * left);
       await again.close();
     }
     expect(source.changes.reached(end, commit)).toBe(true);
@@ -384,8 +381,8 @@ test('a stream takes the place of a session that still holds it', async () => {
   expect(await source.changes.status(STREAM)).toMatchObject({ isActive: true });
   const successor = await source.stream(maps, capture);
   await source.sql.query('INSERT INTO t VALUES (1)');
-  expect(changesOf(await readAll(source, successor))).toHaveLength(1);
-  await expect(readAll(source, old)).rejects.toMatchObject({ code: 'DBPS_E430', family: 'database' });
+  expect(changesOf(await readUpToMarker(source, successor))).toHaveLength(1);
+  await expect(readUpToMarker(source, old)).rejects.toMatchObject({ code: 'DBPS_E430', family: 'database' });
 });
 
 test('a connection that is lost ends the stream with what may pass; nothing escapes', async () => {
@@ -394,13 +391,16 @@ test('a connection that is lost ends the stream with what may pass; nothing esca
   const capture = await source.prepare(maps);
   const stream = await source.stream(maps, capture);
   await source.sql.query('INSERT INTO t VALUES (1)');
-  expect(changesOf(await readAll(source, stream))).toHaveLength(1);
+  expect(changesOf(await readUpToMarker(source, stream))).toHaveLength(1);
   const dumps = await server.query(
     "SELECT id FROM information_schema.processlist WHERE command = 'Binlog Dump'",
   );
   expect(dumps).toHaveLength(1);
   await server.query(`KILL ${String(dumps[0]?.['id'])}`);
-  await expect(readAll(source, stream)).rejects.toMatchObject({ code: 'DBPS_E430', family: 'database' });
+  await expect(readUpToMarker(source, stream)).rejects.toMatchObject({
+    code: 'DBPS_E430',
+    family: 'database',
+  });
 });
 
 test.for([
@@ -429,10 +429,10 @@ test.for([
   await source.sql.query(
     'CREATE INDEX i ON t (n); ALTER TABLE t ENGINE = InnoDB; INSERT INTO t VALUES (9, 9, 9)',
   );
-  expect(changesOf(await readAll(source, stream))).toHaveLength(2);
+  expect(changesOf(await readUpToMarker(source, stream))).toHaveLength(2);
   await source.sql.query(ddl);
   await source.sql.query(dml);
-  await expect(readAll(source, stream)).rejects.toMatchObject({
+  await expect(readUpToMarker(source, stream)).rejects.toMatchObject({
     code: 'DBPS_E354',
     message: expect.stringMatching(message) as string,
   });
@@ -447,14 +447,14 @@ test('labels added at the end of a list stop the stream until the plan has them;
   await source.sql.query("INSERT INTO t VALUES (1, 'b', 'x')");
   await source.sql.query("ALTER TABLE t MODIFY e enum('a','b','c'), MODIFY s set('x','y')");
   await source.sql.query("INSERT INTO t VALUES (2, 'c', 'x,y')");
-  await expect(readAll(source, stream)).rejects.toMatchObject({
+  await expect(readUpToMarker(source, stream)).rejects.toMatchObject({
     code: 'DBPS_E354',
     message: expect.stringMatching(/"e" has changed its type/) as string,
   });
   await stream.close();
   const again = await source.stream([await source.map('t')], capture);
   expect(
-    changesOf(await readAll(source, again)).map((change) => 'values' in change && change.values),
+    changesOf(await readUpToMarker(source, again)).map((change) => 'values' in change && change.values),
   ).toEqual([
     ['1', 'b', 'x'],
     ['2', 'c', 'x,y'],
@@ -471,7 +471,7 @@ test('rows of before a column was added keep what the other side has; a log of b
   );
   const after = [await source.map('t')];
   const stream = await source.stream(after, capture);
-  const values = changesOf(await readAll(source, stream)).map((change) =>
+  const values = changesOf(await readUpToMarker(source, stream)).map((change) =>
     change.kind === 'insert' ? change.values : [],
   );
   expect(values).toEqual([
@@ -485,7 +485,7 @@ test('rows of before a column was added keep what the other side has; a log of b
     'INSERT INTO t VALUES (3, "y", 3, 33); ALTER TABLE t RENAME COLUMN n TO x; ALTER TABLE t RENAME COLUMN m TO n; ALTER TABLE t RENAME COLUMN x TO m',
   );
   const later = [await source.map('t')];
-  await expect(readAll(source, await source.stream(later, capture))).rejects.toMatchObject({
+  await expect(readUpToMarker(source, await source.stream(later, capture))).rejects.toMatchObject({
     code: 'DBPS_E354',
   });
 });
@@ -503,7 +503,7 @@ test.for([
   const maps = [await source.map('t')];
   const stream = await source.stream(maps, await source.prepare(maps));
   await asRoot(source, setting, statement);
-  await expect(readAll(source, stream)).rejects.toMatchObject({
+  await expect(readUpToMarker(source, stream)).rejects.toMatchObject({
     code: 'DBPS_E359',
     message: expect.stringMatching(message) as string,
   });
@@ -518,7 +518,7 @@ test('a compressed log (log_bin_compress) is read', async () => {
   await source.sql.query(
     `INSERT INTO t VALUES (1, '${note}'); UPDATE t SET id = 2; DELETE FROM t; TRUNCATE TABLE /* ${note} */ t`,
   );
-  const changes = changesOf(await readAll(source, stream));
+  const changes = changesOf(await readUpToMarker(source, stream));
   await server.query('SET GLOBAL log_bin_compress = OFF');
   expect(changes).toEqual([
     { kind: 'insert', map: maps[0], values: ['1', note] },
@@ -580,7 +580,7 @@ test('idle positions are offered, and go on from there', async () => {
   await stream.close();
   await source.sql.query('INSERT INTO t VALUES (1)');
   const again = await source.stream(maps, capture, { applied: rotated, received: rotated });
-  expect(changesOf(await readAll(source, again))).toHaveLength(1);
+  expect(changesOf(await readUpToMarker(source, again))).toHaveLength(1);
 });
 
 test('an account that may not read the log is told so, and so is one that may not ask about it', async () => {

@@ -1,12 +1,6 @@
 /** Capture by triggers on a server that writes no binary log: nothing is lost, skipped or sent back. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type {
-  Change,
-  ChangeStream,
-  ChangeTransaction,
-  PreparedCapture,
-  RelationMap,
-} from '../../src/engines/engine.js';
+import type { ChangeStream, PreparedCapture, RelationMap } from '../../src/engines/engine.js';
 import { MysqlPool } from '../../src/engines/mysql/mysql-connection.js';
 import { MysqlControl } from '../../src/engines/mysql/mysql-control.js';
 import { changeLogName } from '../../src/engines/mysql/mysql-trigger-log.js';
@@ -15,6 +9,8 @@ import { startMysqlServer, type MysqlTestDatabase, type MysqlTestServer } from '
 import { mysqlMapOf } from '../support/mysql-moving.js';
 import { everyTypeInserts, everyTypeTable, insertedRows, readCanonicalRows } from '../support/mysql-types.js';
 import { OWNER } from '../support/moving.js';
+import { changesOf, idsOf, readAll } from '../support/reading-changes.js';
+import { captureSuite } from './suites/capture.js';
 
 const STREAM = { service: OWNER.service, direction: 'forward' } as const;
 
@@ -92,25 +88,12 @@ afterEach(async () => {
   expect([...left, ...triggers]).toEqual([]);
 });
 
-/** Everything up to the next marker row. */
-async function readAll(source: Source, stream: ChangeStream): Promise<ChangeTransaction[]> {
-  const nonce = `end-${Math.random()}`;
-  await source.control.writeBarrier(OWNER, nonce);
-  const transactions: ChangeTransaction[] = [];
-  for await (const transaction of stream) {
-    transactions.push(transaction);
-    if (transaction.barriers.includes(nonce)) return transactions;
-  }
-  throw new Error('the stream ended');
-}
+captureSuite(async (schema) => {
+  const source = await openSource(schema);
+  return { ...source, query: (sql) => source.sql.query(sql), connect: () => source.sql.connect() };
+});
 
-const changesOf = (transactions: readonly ChangeTransaction[]): Change[] =>
-  transactions.flatMap((transaction) => transaction.changes);
-
-const idsOf = (changes: readonly Change[]): number[] =>
-  changes.map((change) => (change.kind === 'insert' ? Number(change.values[0]) : -1));
-
-test('changes name the key, and the old one where it changed', async () => {
+test('odd names, generated columns, rows that replace others', async () => {
   const source = await openSource(`
     CREATE TABLE plain (id int PRIMARY KEY, note text, twice int AS (n * 2) STORED, n int);
     CREATE TABLE \`odd 'name\` (\`a,b\` varchar(20) NOT NULL, \`select\` int NOT NULL, c int, PRIMARY KEY (\`a,b\`, \`select\`));`);
@@ -158,34 +141,6 @@ test.for(['+00:00', '-07:30'])(
   },
 );
 
-test('a transaction that commits late with low numbers is not skipped, and is handed out whole', async () => {
-  const source = await openSource('CREATE TABLE t (id int PRIMARY KEY)');
-  const maps = [await source.map('t')];
-  const capture = await source.prepare(maps);
-  const stream = await source.stream(maps, capture);
-  const [late, later] = [await source.sql.connect(), await source.sql.connect()];
-  await late.query('BEGIN; INSERT INTO t VALUES (1)');
-  await later.query('BEGIN; INSERT INTO t VALUES (2)');
-  await source.sql.query('INSERT INTO t VALUES (3)');
-  await late.query('INSERT INTO t VALUES (4)');
-  const first = await readAll(source, stream);
-  expect(idsOf(changesOf(first))).toEqual([3]);
-  await later.query('ROLLBACK');
-  await source.sql.query('INSERT INTO t VALUES (5)');
-  expect(idsOf(changesOf(await readAll(source, stream)))).toEqual([5]);
-  const seen = stream.head;
-  await late.query('COMMIT');
-  const last = await readAll(source, stream);
-  expect(last.filter(({ changes }) => changes.length > 0).map(({ changes }) => idsOf(changes))).toEqual([
-    [1, 4],
-  ]);
-  // From where it stood before, the same again and nothing else: neither less nor more.
-  await stream.close();
-  expect(idsOf(changesOf(await readAll(source, await source.stream(maps, capture, seen))))).toEqual([1, 4]);
-  expect(source.changes.reached(seen, last.at(-1)?.end ?? '')).toBe(false);
-  expect(source.changes.reached(last.at(-1)?.end ?? '', seen)).toBe(true);
-});
-
 test('capture begins for all kinds of changes of a relation at once: no row is captured without what came after', async () => {
   const names = ['t0', 't1', 't2', 't3', 't4', 't5'];
   const source = await openSource(
@@ -211,52 +166,6 @@ test('capture begins for all kinds of changes of a relation at once: no row is c
       last.set(`${change.map.source} ${String(change.values[0])}`, change.values[1]);
   expect(last.size).toBeGreaterThan(0);
   expect([...last].filter(([, q]) => q !== '2')).toEqual([]);
-});
-
-test('many writers whose transactions overlap and roll back: every committed change once, each row in order', async () => {
-  const source = await openSource('CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL)');
-  const maps = [await source.map('t')];
-  const capture = await source.prepare(maps);
-  let stream = await source.stream(maps, capture);
-  await source.sql.query('INSERT INTO t SELECT seq, 0 FROM seq_1_to_20');
-  const writers = Array.from({ length: 6 }, async (_, w) => {
-    const connection = await source.sql.connect();
-    for (let i = 0; i < 60; i++) {
-      const ids = [1 + ((i * 7 + w) % 20), 1 + ((i * 3 + w * 5) % 20)].toSorted((a, b) => a - b);
-      await connection.query('BEGIN');
-      for (const id of ids) await connection.query('UPDATE t SET n = n + 1 WHERE id = ?', [id]);
-      await connection.query(i % 5 === 4 ? 'ROLLBACK' : 'COMMIT');
-    }
-  });
-  const rows = new Map<string, number>();
-  let updates = 0;
-  const take = (transactions: readonly ChangeTransaction[]) => {
-    for (const change of changesOf(transactions)) {
-      if (change.kind === 'insert') rows.set(String(change.values[0]), Number(change.values[1]));
-      if (change.kind !== 'update') continue;
-      updates++;
-      const [id, n] = [String(change.values[0]), Number(change.values[1])];
-      // Exactly the next value: none lost, none twice, none out of order.
-      expect(n).toBe((rows.get(id) ?? NaN) + 1);
-      rows.set(id, n);
-    }
-  };
-  let isDone = false;
-  const done = Promise.all(writers).then(() => (isDone = true));
-  while (!isDone) {
-    const transactions = await readAll(source, stream);
-    take(transactions);
-    // Goes on from the checkpoint, as after a crash.
-    await stream.close();
-    stream = await source.stream(maps, capture, transactions.at(-1)?.end);
-  }
-  await done;
-  take(await readAll(source, stream));
-  expect(updates).toBe(6 * 48 * 2);
-  const now = await source.sql.query('SELECT id, n FROM t');
-  expect([...rows].map(([id, n]) => [Number(id), n]).toSorted()).toEqual(
-    now.map(({ id, n }) => [id, n]).toSorted(),
-  );
 });
 
 test("what dbps itself has written is not captured, other services' markers are not handed out", async () => {

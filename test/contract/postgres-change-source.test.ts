@@ -1,10 +1,10 @@
 /** Capture on a real server: what is published, what a stream says of each change, and when a start is refused. */
 import { afterEach, expect, test } from 'vitest';
 import type {
-  Change,
   ChangeStream,
   ChangeTransaction,
   Checkpoint,
+  Control,
   Database,
   PreparedCapture,
   RelationMap,
@@ -14,12 +14,15 @@ import { captureName } from '../../src/engines/postgres/postgres-capture-name.js
 import { postgresEngine } from '../../src/engines/postgres/postgres-engine.js';
 import { mapOf, OWNER } from '../support/moving.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { changesOf, readUpToMarker } from '../support/reading-changes.js';
+import { captureSuite } from './suites/capture.js';
 
 const STREAM = { service: OWNER.service, direction: 'forward' } as const;
 
 interface Source {
   readonly sql: TestDatabase;
   readonly database: Database;
+  readonly control: Control;
   readonly slot: string;
   prepare(maps: readonly RelationMap[]): Promise<PreparedCapture>;
   stream(
@@ -39,6 +42,7 @@ async function openSource(schema: string): Promise<Source> {
   open.source = {
     sql,
     database,
+    control: database.control,
     slot: captureName(STREAM, sql.name),
     prepare: (maps) => database.changes.prepare(STREAM, maps, OWNER),
     stream: async (maps, capture, from) => {
@@ -69,20 +73,17 @@ afterEach(async () => {
   await source?.sql.drop();
 });
 
-/** Everything up to the next marker row. */
-async function readAll(source: Source, stream: ChangeStream): Promise<ChangeTransaction[]> {
-  const nonce = `end-${Math.random()}`;
-  await source.database.control.writeBarrier(OWNER, nonce);
-  const transactions: ChangeTransaction[] = [];
-  for await (const transaction of stream) {
-    if (transaction.barriers.includes(nonce)) return transactions;
-    transactions.push(transaction);
-  }
-  throw new Error('the stream ended');
-}
-
-const changesOf = (transactions: readonly ChangeTransaction[]): Change[] =>
-  transactions.flatMap((transaction) => transaction.changes);
+captureSuite(async (schema) => {
+  const source = await openSource(schema);
+  return {
+    ...source,
+    query: (sql) => source.sql.query(sql),
+    connect: () => source.sql.connect(),
+    map: (table, key) => mapOf(source.sql, `public.${table}`, key),
+    stream: (maps, capture, from = capture.start) =>
+      source.stream(maps, capture, { applied: from, received: from }),
+  };
+});
 
 test('changes of default, index and FULL identity name the key, and what the log does not have', async () => {
   const source = await openSource(`
@@ -108,7 +109,7 @@ test('changes of default, index and FULL identity name the key, and what the log
     INSERT INTO plain VALUES (1, '${big}', 1); UPDATE plain SET n = 2; UPDATE plain SET id = 2; DELETE FROM plain;
     INSERT INTO indexed VALUES ('k', 7, NULL); UPDATE indexed SET c = 1; UPDATE indexed SET a = 'l'; DELETE FROM indexed;
     INSERT INTO whole (id, big, n) VALUES (1, '${big}', 1); UPDATE whole SET n = 2; UPDATE whole SET id = 3; DELETE FROM whole;`);
-  const changes = changesOf(await readAll(source, stream));
+  const changes = changesOf(await readUpToMarker(source, stream));
   const [plain, indexed, whole] = maps;
   expect(changes).toEqual([
     { kind: 'insert', map: plain, values: ['1', big, '1'] },
@@ -141,7 +142,7 @@ test('H5: a TRUNCATE of one partition arrives, under the root, naming the leaf; 
     `CREATE TABLE events_26 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')`,
   );
   await source.sql.query(`INSERT INTO events VALUES (2, '2026-05-05')`);
-  expect(changesOf(await readAll(source, stream))).toEqual([
+  expect(changesOf(await readUpToMarker(source, stream))).toEqual([
     { kind: 'insert', map: maps[0], values: ['1', '2025-05-05'] },
     { kind: 'truncate', maps: [maps[0]], leaves: ['public.events_25'] },
     { kind: 'insert', map: maps[0], values: ['2', '2026-05-05'] },
@@ -181,7 +182,7 @@ test('a large transaction arrives in pieces, a slow reader holds the socket, not
   await writer.query('COMMIT');
   const rolledBack = await source.sql.connect();
   await rolledBack.query(`BEGIN; INSERT INTO t VALUES (-1, 'never'); ROLLBACK`);
-  const transactions = await readAll(source, stream);
+  const transactions = await readUpToMarker(source, stream);
   expect(changesOf(transactions)).toHaveLength(60_001);
   expect(transactions[0]?.changes).toEqual([{ kind: 'insert', map: maps[0], values: ['0', 'first'] }]);
   const pieces = transactions.slice(1);
@@ -200,27 +201,11 @@ test("H9: transactions that begin with dbps's own tables are marked, other servi
   );
   await source.sql.query(`INSERT INTO dbps.barrier VALUES ('other', 'n')`);
   await source.sql.query(`INSERT INTO t VALUES (2); UPDATE dbps.checkpoint SET mark = 1`);
-  const transactions = await readAll(source, stream);
+  const transactions = await readUpToMarker(source, stream);
   expect(transactions.map(({ isOwn, changes }) => [isOwn, changes.length])).toEqual([
     [true, 0],
     [false, 0],
     [false, 1],
-  ]);
-});
-
-test('H18: markers of every service travel in one table; each stream hands out its own', async () => {
-  const source = await openSource('CREATE TABLE t (id int PRIMARY KEY)');
-  const maps = [await mapOf(source.sql, 'public.t')];
-  const stream = await source.stream(maps, await source.prepare(maps));
-  // The same nonce for another service proves nothing about this one.
-  await source.sql.query(`INSERT INTO dbps.barrier VALUES ('other', 'one'), ('other', 'two')`);
-  await source.sql.query(`INSERT INTO t VALUES (1)`);
-  await source.sql.query(`INSERT INTO dbps.barrier VALUES ('other', 'three'), ('${STREAM.service}', 'one')`);
-  const transactions = await readAll(source, stream);
-  expect(transactions.map(({ changes, barriers }) => [changes.length, barriers])).toEqual([
-    [0, []],
-    [1, []],
-    [0, ['one']],
   ]);
 });
 
@@ -273,7 +258,7 @@ test('H6: a start below what was confirmed is refused, and so is another source'
   const capture = await source.prepare(maps);
   const stream = await source.stream(maps, capture);
   await source.sql.query('INSERT INTO t VALUES (1)');
-  const [first] = await readAll(source, stream);
+  const [first] = await readUpToMarker(source, stream);
   stream.acknowledge(first?.end ?? '');
   await expect.poll(async () => (await source.database.changes.status(STREAM))?.confirmed).toBe(first?.end);
   await stream.close();
@@ -305,8 +290,8 @@ test('a stream takes the slot from a session that still holds it', async () => {
   const old = await source.stream(maps, capture);
   const successor = await source.stream(maps, capture);
   await source.sql.query('INSERT INTO t VALUES (1)');
-  expect(changesOf(await readAll(source, successor))).toHaveLength(1);
-  await expect(readAll(source, old)).rejects.toMatchObject({ code: 'DBPS_E430', family: 'database' });
+  expect(changesOf(await readUpToMarker(source, successor))).toHaveLength(1);
+  await expect(readUpToMarker(source, old)).rejects.toMatchObject({ code: 'DBPS_E430', family: 'database' });
 });
 
 test('a relation whose identity is not its key is refused before its publication would break it', async () => {
@@ -336,11 +321,11 @@ test.for([
   const capture = await source.prepare(maps);
   const stream = await source.stream(maps, capture);
   await source.sql.query('INSERT INTO t VALUES (1, 1)');
-  expect(changesOf(await readAll(source, stream))).toHaveLength(1);
+  expect(changesOf(await readUpToMarker(source, stream))).toHaveLength(1);
   await source.sql.query(ddl);
   await source.sql.query('INSERT INTO t (id) VALUES (2)');
   if (ddl.includes('RENAME')) await source.sql.query('UPDATE u SET n = 9');
-  await expect(readAll(source, stream)).rejects.toMatchObject({
+  await expect(readUpToMarker(source, stream)).rejects.toMatchObject({
     code: 'DBPS_E354',
     message: expect.stringMatching(message) as string,
   });

@@ -1,12 +1,6 @@
 /** Capture by triggers on PostgreSQL: nothing is lost, skipped or sent back. */
 import { afterEach, expect, test } from 'vitest';
-import type {
-  Change,
-  ChangeStream,
-  ChangeTransaction,
-  PreparedCapture,
-  RelationMap,
-} from '../../src/engines/engine.js';
+import type { ChangeStream, PreparedCapture, RelationMap } from '../../src/engines/engine.js';
 import { SessionPool } from '../../src/engines/postgres/postgres-connection.js';
 import { PostgresControl } from '../../src/engines/postgres/postgres-control.js';
 import { changeLogName } from '../../src/engines/postgres/postgres-trigger-log.js';
@@ -14,6 +8,8 @@ import { BEFORE_ALL, formatSnapshotPosition } from '../../src/engines/postgres/p
 import { PostgresTriggerSource } from '../../src/engines/postgres/postgres-trigger-source.js';
 import { mapOf, OWNER } from '../support/moving.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { changesOf, idsOf, readAll } from '../support/reading-changes.js';
+import { captureSuite } from './suites/capture.js';
 
 const STREAM = { service: OWNER.service, direction: 'forward' } as const;
 const LOG = `dbps.${changeLogName(STREAM)}`;
@@ -77,25 +73,17 @@ afterEach(async () => {
   expect(left).toEqual([]);
 });
 
-/** Everything up to the next marker row. */
-async function readAll(source: Source, stream: ChangeStream): Promise<ChangeTransaction[]> {
-  const nonce = `end-${Math.random()}`;
-  await source.control.writeBarrier(OWNER, nonce);
-  const transactions: ChangeTransaction[] = [];
-  for await (const transaction of stream) {
-    transactions.push(transaction);
-    if (transaction.barriers.includes(nonce)) return transactions;
-  }
-  throw new Error('the stream ended');
-}
+captureSuite(async (schema) => {
+  const source = await openSource(schema);
+  return {
+    ...source,
+    query: (sql) => source.sql.query(sql),
+    connect: () => source.sql.connect(),
+    map: (table, key) => mapOf(source.sql, `public.${table}`, key),
+  };
+});
 
-const changesOf = (transactions: readonly ChangeTransaction[]): Change[] =>
-  transactions.flatMap((transaction) => transaction.changes);
-
-const idsOf = (changes: readonly Change[]): number[] =>
-  changes.map((change) => (change.kind === 'insert' ? Number(change.values[0]) : -1));
-
-test('changes name the key, and the old one where it changed; values are text whatever the writer has set', async () => {
+test('odd names and generated columns; values are text whatever the writer has set', async () => {
   const source = await openSource(`
     CREATE TYPE pair AS (a int, b text);
     CREATE TABLE plain (id int PRIMARY KEY, big text, twice int GENERATED ALWAYS AS (n * 2) STORED, n int);
@@ -170,72 +158,6 @@ test('H5: TRUNCATE arrives, of a partition under the root and naming the leaf; s
     { kind: 'truncate', maps: [t], leaves: ['public.t'] },
     { kind: 'insert', map: events, values: ['2', '2026-05-05'] },
   ]);
-});
-
-test('a transaction that commits late with low numbers is not skipped, and is handed out whole', async () => {
-  const source = await openSource('CREATE TABLE t (id int PRIMARY KEY)');
-  const maps = [await mapOf(source.sql, 'public.t')];
-  const capture = await source.prepare(maps);
-  const stream = await source.stream(maps, capture);
-  const late = await source.sql.connect();
-  await late.query('BEGIN');
-  await late.query('INSERT INTO t VALUES (1)');
-  await source.sql.query('INSERT INTO t VALUES (3)');
-  await late.query('SAVEPOINT s');
-  await late.query('INSERT INTO t VALUES (4)');
-  expect(idsOf(changesOf(await readAll(source, stream)))).toEqual([3]);
-  const seen = stream.head;
-  await source.sql.query('INSERT INTO t VALUES (5)');
-  expect(idsOf(changesOf(await readAll(source, stream)))).toEqual([5]);
-  await late.query('COMMIT');
-  const last = await readAll(source, stream);
-  expect(last.filter(({ changes }) => changes.length > 0).map(({ changes }) => idsOf(changes))).toEqual([
-    [1, 4],
-  ]);
-  await stream.close();
-  expect(idsOf(changesOf(await readAll(source, await source.stream(maps, capture, seen))))).toContain(1);
-  expect(source.changes.reached(seen, last.at(-1)?.end ?? '')).toBe(false);
-  expect(source.changes.reached(last.at(-1)?.end ?? '', seen)).toBe(true);
-});
-
-test('many writers whose transactions overlap and roll back: every committed change once, each row in order', async () => {
-  const source = await openSource('CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL)');
-  const maps = [await mapOf(source.sql, 'public.t')];
-  const capture = await source.prepare(maps);
-  let stream = await source.stream(maps, capture);
-  await source.sql.query('INSERT INTO t SELECT g, 0 FROM generate_series(1, 20) g');
-  const writers = Array.from({ length: 6 }, async (_, w) => {
-    const connection = await source.sql.connect();
-    for (let i = 0; i < 60; i++) {
-      const ids = [1 + ((i * 7 + w) % 20), 1 + ((i * 3 + w * 5) % 20)].toSorted((a, b) => a - b);
-      await connection.query('BEGIN');
-      for (const id of ids) await connection.query('UPDATE t SET n = n + 1 WHERE id = $1', [id]);
-      await connection.query(i % 5 === 4 ? 'ROLLBACK' : 'COMMIT');
-    }
-  });
-  const rows = new Map<string, number>();
-  let updates = 0;
-  const take = (transactions: readonly ChangeTransaction[]) => {
-    for (const change of changesOf(transactions)) {
-      if (change.kind === 'insert') rows.set(String(change.values[0]), Number(change.values[1]));
-      if (change.kind !== 'update') continue;
-      updates++;
-      const [id, n] = [String(change.values[0]), Number(change.values[1])];
-      expect(n).toBe((rows.get(id) ?? NaN) + 1);
-      rows.set(id, n);
-    }
-  };
-  let isDone = false;
-  const done = Promise.all(writers).then(() => (isDone = true));
-  while (!isDone) {
-    const transactions = await readAll(source, stream);
-    take(transactions);
-    await stream.close();
-    stream = await source.stream(maps, capture, transactions.at(-1)?.end);
-  }
-  await done;
-  take(await readAll(source, stream));
-  expect(updates).toBe(6 * 48 * 2);
 });
 
 test("what dbps itself has written is not captured, what is durable is purged, other services' markers are not handed out", async () => {
