@@ -58,21 +58,21 @@ export function copyColumns(
   parent: Relation,
   uses: readonly ResolvedUse[],
 ): readonly string[] {
-  const personal = new Set(personalColumns(parent).map((column) => column.column));
-  const key = new Set(primaryKeyOf(parent));
   const readTogether = new Set<string>();
   for (const use of uses) {
     const read = use.columns.get(parent.id);
     if (read !== undefined && (use.reads.includes(child) || use.writes.includes(child)))
       for (const column of read) readTogether.add(column);
   }
+  if (readTogether.size === 0) return [];
+  const personal = new Set(personalColumns(parent).map((column) => column.column));
+  const key = new Set(primaryKeyOf(parent));
   const isSafe = (name: string): boolean =>
     !personal.has(name) && !key.has(name) && !(isAboutPeople(parent) && /name/i.test(name));
   const display = parent.columns
     .filter((column) => DISPLAY_NAME.test(column.name) && isSafe(column.name))
     .map((column) => column.name);
-  const used = display.filter((name) => readTogether.has(name) || readTogether.has('*'));
-  return (readTogether.size === 0 ? [] : used).slice(0, MOST_COPIES);
+  return display.filter((name) => readTogether.has(name) || readTogether.has('*')).slice(0, MOST_COPIES);
 }
 
 export function referenceReplacement(

@@ -33,7 +33,9 @@ const AUDIT =
   /(?:^|_)(?:(?:created|updated|modified|changed|deleted|removed|inserted|edited|entered|approved|rejected|requested|reviewed|assigned|cancell?ed|closed|archived|uploaded|verified|signed|issued|registered|last_modified|last_updated|performed|invited|granted)_?by|author|assignee|creator|editor|modifier|updater|reviewer|approver|assigned_to)(?:_|$)/;
 
 export function isAuditColumn(column: string): boolean {
-  return AUDIT.test(splitName(column).join('_'));
+  let known = audit.get(column);
+  if (known === undefined) audit.set(column, (known = AUDIT.test(splitName(column).join('_'))));
+  return known;
 }
 
 const HOUSEKEEPING =
@@ -48,6 +50,7 @@ export function isHousekeeping(column: string): boolean {
 
 /** Column names come again and again. */
 const housekeeping = new Map<string, boolean>();
+const audit = new Map<string, boolean>();
 
 export function primaryKeyOf(relation: Relation): readonly string[] {
   return relation.keys.find((key) => key.kind === 'primary')?.columns ?? [];

@@ -41,17 +41,29 @@ export function similarNames(relations: readonly Relation[], names: Names): read
 
 export function similarColumns(relations: readonly Relation[]): readonly Similar[] {
   const count = relations.length;
-  const columns = relations.map((relation) => [
-    ...new Set(
-      relation.columns
-        .filter((column) => !isHousekeeping(column.name))
-        .map((column) => splitName(column.name).map(singular).join('_')),
-    ),
-  ]);
+  // Names come again and again: each is looked at once.
+  const said = new Map<string, string | null>();
+  const sayingOf = (name: string): string | null => {
+    let saying = said.get(name);
+    if (saying === undefined) {
+      saying = isHousekeeping(name) ? null : splitName(name).map(singular).join('_');
+      said.set(name, saying);
+    }
+    return saying;
+  };
+  const columns = relations.map((relation) => {
+    const distinct = new Set<string>();
+    for (const { name } of relation.columns) {
+      const saying = sayingOf(name);
+      if (saying !== null) distinct.add(saying);
+    }
+    return [...distinct];
+  });
   const frequency = new Map<string, number>();
   for (const list of columns)
     for (const column of list) frequency.set(column, (frequency.get(column) ?? 0) + 1);
-  const weight = (column: string): number => Math.log(count / (frequency.get(column) ?? 1)) ** 2;
+  const weights = new Map([...frequency].map(([column, times]) => [column, Math.log(count / times) ** 2]));
+  const weight = (column: string): number => weights.get(column)!;
   const norms = columns.map((list) => Math.sqrt(list.reduce((sum, column) => sum + weight(column), 0)) || 1);
   const limit = Math.min(MOST_SHARING, Math.max(4, count * TOO_COMMON));
   const sharing = postings(columns, limit);
