@@ -1,10 +1,9 @@
 /** `analyze`: reads a schema (live, from a script, or from a saved analysis), with the workload where there is one, and proposes boundaries. */
-import fs from 'node:fs';
 import { analyzeBoundaries } from '../analysis/analyze.js';
 import { FEWEST_VALUES, guessedReferences } from '../analysis/inferred-references.js';
 import { nameResolver } from '../analysis/workload.js';
 import type { ConfiguredReference } from '../analysis/evidence.js';
-import { readDumpText } from '../engines/dump-text.js';
+import { peekDumpText, readDumpText, type DumpInput } from '../engines/dump-text.js';
 import type { ReadOnlyDatabase } from '../engines/engine.js';
 import type { ServerWorkload } from '../engines/usage.js';
 import { detectDialect, loadOfflineRoles } from '../engines/offline.js';
@@ -20,7 +19,7 @@ export { GRANULARITIES, isGranularityName } from '../analysis/granularity.js';
 
 export type AnalyzeSource =
   | { readonly kind: 'live'; readonly target: ConnectionTarget; readonly schemas?: readonly string[] }
-  | { readonly kind: 'sql'; readonly file: string; readonly engine?: EngineName };
+  | { readonly kind: 'sql'; readonly file: DumpInput; readonly engine?: EngineName };
 
 export interface AnalyzeOptions {
   readonly source: AnalyzeSource;
@@ -129,20 +128,23 @@ async function readSource({
 }: AnalyzeOptions): Promise<SourceRead> {
   const aborting = signal === undefined ? {} : { signal };
   if (source.kind === 'sql') {
-    if (!fs.existsSync(source.file))
+    const name = typeof source.file === 'string' ? source.file : source.file.name;
+    const { head, pieces } = await peekDumpText(readDumpText(source.file, signal), HEAD_LENGTH);
+    // A pipe of which the first part has failed: no proposal must come from it.
+    if (head.trim() === '')
       throw new UsageError({
-        code: 'DBPS_E201',
-        message: `there is no ${source.file}`,
-        hint: 'give the path of a .sql file: pg_dump -s, structure.sql or mysqldump --no-data',
+        code: 'DBPS_E152',
+        message: `${name} is empty`,
+        hint: 'make the dump again, and look at the exit code of pg_dump or mysqldump',
       });
-    const engine = source.engine ?? (await dialectOf(source.file));
-    const { dumpReader } = await loadOfflineRoles(engine);
+    const { dumpReader } = await loadOfflineRoles(source.engine ?? dialectOf(name, head));
     const schema = await dumpReader.read({
-      path: source.file,
+      name,
+      text: pieces,
       ...(defaultSchema === undefined ? {} : { defaultSchema }),
       ...aborting,
     });
-    return { schema, name: source.file, live: null, hitRates: new Map() };
+    return { schema, name, live: null, hitRates: new Map() };
   }
   const database = await openReadOnly(source.target, signal);
   try {
@@ -193,19 +195,13 @@ async function probe(
 
 const HEAD_LENGTH = 200_000;
 
-/** @throws UsageError when nothing in the file tells. */
-export async function dialectOf(file: string): Promise<EngineName> {
-  let head = '';
-  for await (const piece of readDumpText(file)) {
-    head += piece.slice(0, HEAD_LENGTH - head.length);
-    if (head.length >= HEAD_LENGTH) break;
-  }
+/** @throws UsageError when nothing in the script's beginning tells. */
+function dialectOf(name: string, head: string): EngineName {
   const found = detectDialect(head);
   if (found !== null) return found;
-  if (head.trim() === '') return 'postgres';
   throw new UsageError({
     code: 'DBPS_E151',
-    message: `${file} could be PostgreSQL or MySQL: nothing in it tells`,
+    message: `${name} could be PostgreSQL or MySQL: nothing in it tells`,
     hint: 'say which: --engine postgres or --engine mysql',
   });
 }

@@ -1,5 +1,4 @@
 /** Everything that is known of how relations are used, from the server's counts, statement logs and what was observed, as uses of relations. */
-import fs from 'node:fs';
 import type { RelationWrites } from '../analysis/boundary-evidence.js';
 import { readStatementLog, type LoggedStatement } from '../analysis/statement-log.js';
 import { withoutValues } from '../analysis/statement-text.js';
@@ -17,7 +16,6 @@ import { readDumpText } from '../engines/dump-text.js';
 import type { StatementReader, StatementUse } from '../engines/engine.js';
 import type { WorkloadStatement, WriteCounts } from '../engines/usage.js';
 import type { DatabaseSchema } from '../model/database-schema.js';
-import { UsageError } from '../model/errors.js';
 import type { RelationId } from '../model/relation-id.js';
 
 /** Relations written in one transaction, and how often that was seen. */
@@ -53,12 +51,6 @@ export async function gatherUses(
   const { schema, defaultSchema, reader, live, observed, signal } = sources;
   const logged: LoggedStatement[] = [];
   for (const file of sources.logs) {
-    if (!fs.existsSync(file))
-      throw new UsageError({
-        code: 'DBPS_E201',
-        message: `there is no ${file}`,
-        hint: 'give the path of a statement log',
-      });
     for await (const statement of readStatementLog(readDumpText(file, signal))) logged.push(statement);
   }
   const resolvers = new Map<string, NameResolver>();

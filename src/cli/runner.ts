@@ -8,6 +8,7 @@ import path from 'node:path';
 import { DbpsError, InternalError, InterruptedError, UsageError } from '../model/errors.js';
 import type { Finding } from '../model/finding.js';
 import { envelope, ENVELOPE_FORMAT, scrub, toJson, type Envelope } from '../report/envelope.js';
+import { printable } from '../report/printable.js';
 import type { Style } from '../report/style.js';
 import { errorText } from '../report/text/error.js';
 import { Context, styleFor, type Format, type GlobalFlags, type Streams } from './context.js';
@@ -168,9 +169,9 @@ async function render(outcome: Outcome, result: Envelope, format: Format, style:
   if (format === 'ndjson') return outputLine({ type: 'end', envelope: result });
   if (format === 'text') {
     const [next] = outcome.nextSteps;
-    const text = outcome.text(style).trimEnd();
+    const text = printable(outcome.text(style)).trimEnd();
     return (
-      [text, next === undefined ? '' : `${style.dim('Next')}  ${next}`]
+      [text, next === undefined ? '' : `${style.dim('Next')}  ${printable(next)}`]
         .filter((part) => part !== '')
         .join('\n') + '\n'
     );

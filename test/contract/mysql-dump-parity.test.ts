@@ -6,6 +6,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { analyzeBoundaries } from '../../src/analysis/analyze.js';
 import { MysqlPool, queryable } from '../../src/engines/mysql/mysql-connection.js';
+import { readDumpText } from '../../src/engines/dump-text.js';
 import { mysqlDumpReader } from '../../src/engines/mysql/mysql-dump-reader.js';
 import { MysqlIntrospector } from '../../src/engines/mysql/mysql-introspector.js';
 import type { DatabaseSchema } from '../../src/model/database-schema.js';
@@ -82,7 +83,7 @@ beforeAll(async () => {
   if (status !== 0) throw new Error(stderr);
   const file = path.join(directory, 'dump.sql');
   fs.writeFileSync(file, stdout);
-  dump = await mysqlDumpReader.read({ path: file });
+  dump = await mysqlDumpReader.read({ name: file, text: readDumpText(file) });
 });
 afterAll(async () => {
   await database?.drop();

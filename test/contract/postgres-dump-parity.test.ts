@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { analyze } from '../../src/app/analyze.js';
+import { readDumpText } from '../../src/engines/dump-text.js';
 import { postgresDumpReader } from '../../src/engines/postgres/postgres-dump-reader.js';
 import { loadEngine } from '../../src/engines/registry.js';
 import type { DatabaseSchema } from '../../src/model/database-schema.js';
@@ -23,7 +24,7 @@ beforeAll(async () => {
   } finally {
     await session.close();
   }
-  dump = await postgresDumpReader.read({ path: FIXTURE });
+  dump = await postgresDumpReader.read({ name: FIXTURE, text: readDumpText(FIXTURE) });
 });
 afterAll(() => database.drop());
 

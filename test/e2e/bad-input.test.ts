@@ -1,9 +1,11 @@
 /** What people hand to `analyze` that is not as it should be: each ends with the right exit code and words that help. */
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { dbps } from '../support/cli.js';
+import { BIN, cleanEnvironment, dbps } from '../support/cli.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 
 const LIBRARY = fs.readFileSync(path.resolve(import.meta.dirname, '../fixtures/library.sql'), 'utf8');
@@ -48,6 +50,66 @@ test('a UTF-16 file, as PowerShell writes it', async () => {
   ];
   expect(wide.services).toEqual(plain.services);
   expect(wide.relationCount).toBe(15);
+});
+
+const DUMP = `-- PostgreSQL database dump\n${LIBRARY}\n-- PostgreSQL database dump complete\n`;
+const INPUT = { cwd: os.tmpdir(), encoding: 'utf8', env: cleanEnvironment() } as const;
+const relationsOf = (stdout: string) =>
+  (JSON.parse(stdout) as { result: { relationCount: number } }).result.relationCount;
+
+test('a script through a pipe, whose beginning cannot be read twice; one packed by gzip', () => {
+  const arguments_ = [BIN, 'analyze', '--json', '--from-sql'];
+  const piped = spawnSync(process.execPath, [...arguments_, '-'], { ...INPUT, input: DUMP });
+  expect(relationsOf(piped.stdout)).toBe(15);
+  const packed = file('packed.sql.gz', gzipSync(DUMP));
+  expect(relationsOf(spawnSync(process.execPath, [...arguments_, packed], INPUT).stdout)).toBe(15);
+  const substituted = `"${process.execPath}" ${arguments_.join(' ')} <(gzip -dc "${packed}")`;
+  expect(relationsOf(spawnSync('bash', ['-c', substituted], INPUT).stdout)).toBe(15);
+});
+
+describe('what is no script is refused with what it is, and nothing is proposed', () => {
+  const packed = gzipSync(Buffer.from(DUMP));
+  const tar = Buffer.alloc(1024);
+  tar.write('toc.dat');
+  test.each<[string, Buffer | null, string, string]>([
+    ['a folder', null, 'is a directory', 'path of a file'],
+    ['nothing', Buffer.from(' \n'), 'is empty', 'exit code of pg_dump'],
+    ['a custom-format dump', Buffer.from('PGDMP\x01\x0e'), 'custom format', 'pg_restore -s -f schema.sql'],
+    ['a tar dump', tar, 'tar format', 'pg_restore -s -f schema.sql'],
+    ['zstd', Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0]), 'packed by zstd', 'zstd -dc'],
+    [
+      'half of a gzip file',
+      packed.subarray(0, packed.length / 2),
+      'cut off or damaged',
+      'make the dump again',
+    ],
+    ['an image', Buffer.from('\x89PNG\r\n\x1a\n\0\0\0\rIHDR', 'latin1'), 'is no text', 'plain text'],
+  ])('%s', async (name, content, what, remedy) => {
+    const given = content === null ? directory : file(`${name}.sql`, content);
+    const { code, stdout, stderr } = await dbps(['analyze', '--from-sql', given, '--json'], {
+      cwd: directory,
+    });
+    expect({ code, stderr }).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`${given} `) as string,
+    });
+    expect(stderr).toContain('DBPS_E152');
+    expect(stderr).toContain(what);
+    expect(stderr).toContain(remedy);
+    expect(JSON.parse(stdout)).toMatchObject({ ok: false, result: null, error: { code: 'DBPS_E152' } });
+  });
+});
+
+test('escape sequences in names and statements do not reach the terminal', async () => {
+  const evil = file('evil.sql', 'CREATE TABLE "a\u001b[2Jb\u0007\u202ec" (id int);\n\u001b]0;owned\u0007;\n');
+  const { stdout } = await dbps(['analyze', '--from-sql', evil, '--engine', 'postgres', '--verbose'], {
+    cwd: directory,
+    env: { FORCE_COLOR: '1' },
+  });
+  expect(stdout).toContain('a\ufffd[2Jb\ufffd\ufffdc');
+  // Its own colours stay.
+  expect(stdout).toContain('\u001b[1m');
+  expect(stdout.replaceAll(/\u001b\[\d+m/g, '')).not.toMatch(/[\u001b\u0007\u202e]/);
 });
 
 test('a truncated dump is an error that says so; what came before is analysed', async () => {

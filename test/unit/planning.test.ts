@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { readDumpText } from '../../src/engines/dump-text.js';
 import { postgresDumpReader } from '../../src/engines/postgres/postgres-dump-reader.js';
 import type { DatabaseSchema } from '../../src/model/database-schema.js';
 import { compareShapes, fingerprint } from '../../src/model/fingerprint.js';
@@ -41,7 +42,7 @@ async function read(sql: string): Promise<DatabaseSchema> {
   const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'dbps-plan-')), 'schema.sql');
   fs.writeFileSync(file, sql);
   try {
-    return await postgresDumpReader.read({ path: file });
+    return await postgresDumpReader.read({ name: file, text: readDumpText(file) });
   } finally {
     fs.rmSync(path.dirname(file), { recursive: true });
   }

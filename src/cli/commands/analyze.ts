@@ -49,7 +49,7 @@ export function addAnalyze(program: Command, bind: Bind): void {
     .option('--url <url>', 'the database; default: source of dbps.yaml')
     .option(
       '--from-sql <file>',
-      'a schema script instead of a database: pg_dump -s, structure.sql, mysqldump --no-data',
+      'a schema script instead of a database: pg_dump -s, structure.sql, mysqldump --no-data; gzip is unpacked, - is standard input',
     )
     .option('--from <file>', 'a saved analysis instead of a database')
     .option('--engine <engine>', 'postgres or mysql, where the script does not tell')
@@ -186,7 +186,7 @@ async function runAnalyze(context: Context, flags: AnalyzeFlags): Promise<Outcom
       sarif: async (result) =>
         (await import('../../report/sarif.js')).sarif(
           result,
-          config?.file ?? flags.fromSql ?? null,
+          config?.file ?? (flags.fromSql === STDIN ? null : (flags.fromSql ?? null)),
           context.cwd,
           judged.suppressed,
         ),
@@ -271,6 +271,20 @@ async function readAnalysis(context: Context, flags: AnalyzeFlags, config: Confi
   };
 }
 
+/** As a path: what comes through a pipe. */
+const STDIN = '-';
+
+function stdinScript(context: Context): { name: string; bytes: AsyncIterable<Uint8Array> } {
+  const { stdin } = context.streams;
+  if (stdin.isTTY)
+    throw new UsageError({
+      code: 'DBPS_E102',
+      message: '--from-sql - reads a script from standard input, which is a terminal',
+      hint: 'pg_dump -s … | dbps analyze --from-sql -',
+    });
+  return { name: 'stdin', bytes: stdin };
+}
+
 async function sourceOf(
   context: Context,
   flags: AnalyzeFlags,
@@ -282,7 +296,7 @@ async function sourceOf(
   if (flags.fromSql !== undefined)
     return {
       kind: 'sql',
-      file: path.resolve(context.cwd, flags.fromSql),
+      file: flags.fromSql === STDIN ? stdinScript(context) : path.resolve(context.cwd, flags.fromSql),
       ...(engine !== undefined && { engine }),
     };
   if (flags.url !== undefined) {

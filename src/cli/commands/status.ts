@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { ServiceStatus } from '../../app/status.js';
 import { UsageError } from '../../model/errors.js';
+import { printable } from '../../report/printable.js';
 import type { Bind, Outcome } from '../runner.js';
 import type { Context } from '../context.js';
 import type { StatusReport } from '../results.js';
@@ -150,8 +151,8 @@ async function watch(
     if (context.signal.aborted) return ended(last);
     const at = new Date().toISOString();
     if (context.writeLine !== null) context.writeLine({ type: 'status', at, result: last.result });
-    else if (stdout.isTTY) stdout.write(`\u001B[2J\u001B[H${last.text(style)}\n`);
-    else stdout.write(`${at.slice(0, 19)}Z\n${last.text(style)}\n\n`);
+    else if (stdout.isTTY) stdout.write(`\u001B[2J\u001B[H${printable(last.text(style))}\n`);
+    else stdout.write(`${at.slice(0, 19)}Z\n${printable(last.text(style))}\n\n`);
     await sleep(every, undefined, { signal: context.signal }).catch(() => undefined);
     if (context.signal.aborted) return ended(last);
   }

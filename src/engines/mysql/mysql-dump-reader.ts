@@ -12,7 +12,6 @@ import type {
   UnsupportedObject,
 } from '../../model/database-schema.js';
 import { relationId, type RelationId } from '../../model/relation-id.js';
-import { readDumpText } from '../dump-text.js';
 import type { DumpReader, DumpSource, WrittenName } from '../engine.js';
 import {
   alterTable,
@@ -66,7 +65,7 @@ class MysqlDump {
   private readonly fileName: string;
 
   constructor(private readonly source: DumpSource) {
-    this.fileName = path.basename(source.path).replace(/\.[^.]*$/, '');
+    this.fileName = path.basename(source.name).replace(/\.[^.]*$/, '');
     this.schema = source.defaultSchema ?? '';
   }
 
@@ -81,7 +80,8 @@ class MysqlDump {
         this.statement(statement);
       }
     };
-    for await (const piece of readDumpText(this.source.path, this.source.signal)) {
+    for await (const piece of this.source.text) {
+      this.source.signal?.throwIfAborted();
       if (head === '') {
         head = piece.slice(0, 4000);
         const host = /^-- Host: .*?\sDatabase: (\S+)/m.exec(head)?.[1];
@@ -99,7 +99,7 @@ class MysqlDump {
     )
       this.unsupported.push({
         kind: 'truncated dump',
-        name: path.basename(this.source.path),
+        name: path.basename(this.source.name),
         line: lastLine,
         reason:
           'mysqldump writes "Dump completed" last; this file ends before it, so relations may be missing',

@@ -7,7 +7,6 @@ import path from 'node:path';
 import { parseSync, type Node, type TypeName } from 'libpg-query';
 import type { DatabaseSchema, UserType } from '../../model/database-schema.js';
 import { relationId, type RelationId } from '../../model/relation-id.js';
-import { readDumpText } from '../dump-text.js';
 import type { DumpReader, DumpSource } from '../engine.js';
 import {
   alterSequence,
@@ -55,7 +54,7 @@ class PostgresDump {
 
   constructor(private readonly source: DumpSource) {
     this.schema = new DumpSchema(source.defaultSchema ?? 'public');
-    this.database = path.basename(source.path).replace(/\.[^.]*$/, '');
+    this.database = path.basename(source.name).replace(/\.[^.]*$/, '');
   }
 
   async read(): Promise<DatabaseSchema> {
@@ -69,7 +68,8 @@ class PostgresDump {
         this.item(item);
       }
     };
-    for await (const piece of readDumpText(this.source.path, this.source.signal)) {
+    for await (const piece of this.source.text) {
+      this.source.signal?.throwIfAborted();
       if (head.length < 4000) head += piece.slice(0, 4000);
       tail = (tail + piece).slice(-400);
       take(splitter.push(piece));
@@ -78,7 +78,7 @@ class PostgresDump {
     if (DUMP_HEADER.test(head) && !DUMP_TRAILER.test(tail))
       this.unsupported(
         'truncated dump',
-        path.basename(this.source.path),
+        path.basename(this.source.name),
         lastLine,
         'pg_dump writes "database dump complete" last; this file ends before it, so relations may be missing',
       );

@@ -21,7 +21,9 @@ export interface DumpReader {
 }
 
 export interface DumpSource {
-  readonly path: string;
+  /** What the script is called in findings; without its folder and extension, the database where nothing in it names one. */
+  readonly name: string;
+  readonly text: AsyncIterable<string>;
   readonly defaultSchema?: string;
   readonly signal?: AbortSignal;
 }

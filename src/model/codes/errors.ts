@@ -41,6 +41,13 @@ export const ERRORS = {
     example: 'schema.sql could be PostgreSQL or MySQL: nothing in it tells',
     fix: 'Say which: --engine postgres or --engine mysql.',
   },
+  DBPS_E152: {
+    title: 'a script cannot be read as text',
+    meaning:
+      'The file is empty, a folder, an archive of pg_dump, packed by something other than gzip, cut off within its packing, or no text at all. Nothing is proposed from what could not be read.',
+    example: "/srv/shop/shop.dump is a dump in pg_dump's custom format",
+    fix: 'Make a script of it as the message says: pg_restore -s -f schema.sql for archives of pg_dump, the unpacking tool for packed files.',
+  },
   DBPS_E201: {
     title: 'a named file does not exist',
     meaning: 'The file given by --config, DBPS_CONFIG, --env-file or another option is not there.',

@@ -1,6 +1,7 @@
 /** What happened, the object, what to type, where to read more. */
 import type { DbpsError } from '../../model/errors.js';
 import { errorReport, scrub } from '../envelope.js';
+import { printable } from '../printable.js';
 import type { Style } from '../style.js';
 
 export function errorText(error: DbpsError, exitCode: number, style: Style): string {
@@ -16,5 +17,5 @@ export function errorText(error: DbpsError, exitCode: number, style: Style): str
       ...`  hint  ${report.hint}`.split('\n').map((line, i) => (i === 0 ? line : `        ${line}`)),
     );
   lines.push(`  more  ${report.docs.padEnd(40)}${style.dim(`(exit ${exitCode})`)}`);
-  return lines.map((line) => scrub(line)).join('\n');
+  return lines.map((line) => printable(scrub(line))).join('\n');
 }

@@ -1,10 +1,15 @@
 /** Lines about work under way: state and time left are two things, and what is waited for is a third. */
 import type { DbpsEvent, ProgressEvent } from '../../model/events.js';
+import { printable } from '../printable.js';
 import type { Style } from '../style.js';
 import { formatCount, formatDuration } from './format.js';
 import { table } from './table.js';
 
 export function eventLine(event: DbpsEvent): string {
+  return printable(lineOf(event));
+}
+
+function lineOf(event: DbpsEvent): string {
   switch (event.type) {
     case 'note':
       return event.service === undefined ? event.message : `${event.service} ${event.message}`;
@@ -59,5 +64,7 @@ export function progressBlock(
     eta(event),
   ]);
   const block = rows.length === 0 ? '' : table(rows, { right: [2, 4, 5, 6] });
-  return [block, waiting === null ? '' : style.yellow(waiting)].filter((part) => part !== '').join('\n');
+  return printable(
+    [block, waiting === null ? '' : style.yellow(waiting)].filter((part) => part !== '').join('\n'),
+  );
 }

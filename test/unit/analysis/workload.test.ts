@@ -2,12 +2,11 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { analyze, dialectOf } from '../../../src/app/analyze.js';
+import { analyze } from '../../../src/app/analyze.js';
 import { personalColumns } from '../../../src/analysis/personal-data.js';
 import { readStatementLog, type LoggedStatement } from '../../../src/analysis/statement-log.js';
 import { adviseStore } from '../../../src/analysis/store-advice.js';
 import { detectDialect } from '../../../src/engines/offline.js';
-import { UsageError } from '../../../src/model/errors.js';
 import { relation } from '../../support/schema.js';
 
 let folder: string;
@@ -80,8 +79,9 @@ describe('dialects', () => {
   });
 
   test('one that cannot be told is asked for, not guessed', async () => {
-    await expect(dialectOf(file('plain.sql', 'CREATE TABLE a (id int);'))).rejects.toThrow(UsageError);
-    expect(await dialectOf(file('empty.sql', ''))).toBe('postgres');
+    const plain = { kind: 'sql', file: file('plain.sql', 'CREATE TABLE a (id int);') } as const;
+    await expect(analyze({ source: plain })).rejects.toMatchObject({ code: 'DBPS_E151' });
+    expect((await analyze({ source: { ...plain, engine: 'mysql' } })).schema.relations).toHaveLength(1);
   });
 });
 

@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readDumpText } from '../../../src/engines/dump-text.js';
 import { mysqlDumpReader } from '../../../src/engines/mysql/mysql-dump-reader.js';
 import { MysqlSplitter } from '../../../src/engines/mysql/mysql-dump-splitter.js';
 import type { DatabaseSchema, Relation } from '../../../src/model/database-schema.js';
@@ -16,7 +17,7 @@ afterAll(() => fs.rmSync(folder, { recursive: true }));
 async function read(script: string): Promise<DatabaseSchema> {
   const file = path.join(folder, 'shop.sql');
   fs.writeFileSync(file, script);
-  return mysqlDumpReader.read({ path: file });
+  return mysqlDumpReader.read({ name: file, text: readDumpText(file) });
 }
 
 const relation = (schema: DatabaseSchema, id: string): Relation => {

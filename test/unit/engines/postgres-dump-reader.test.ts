@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readDumpText } from '../../../src/engines/dump-text.js';
 import { postgresDumpReader } from '../../../src/engines/postgres/postgres-dump-reader.js';
 import type { DatabaseSchema, Relation } from '../../../src/model/database-schema.js';
 
@@ -14,7 +15,7 @@ afterAll(() => fs.rmSync(folder, { recursive: true }));
 async function read(script: string | Buffer): Promise<DatabaseSchema> {
   const file = path.join(folder, 'shop.sql');
   fs.writeFileSync(file, script);
-  return postgresDumpReader.read({ path: file });
+  return postgresDumpReader.read({ name: file, text: readDumpText(file) });
 }
 
 const relation = (schema: DatabaseSchema, id: string): Relation => {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DatabaseSchema } from '../../../src/model/database-schema.js';
 import type { RelationMap } from '../../../src/engines/engine.js';
 import { alterMysqlSchema } from '../../../src/engines/mysql/mysql-ddl-alter.js';
+import { readDumpText } from '../../../src/engines/dump-text.js';
 import { mysqlDumpReader } from '../../../src/engines/mysql/mysql-dump-reader.js';
 import { assertPlanned } from '../../../src/engines/mysql/mysql-log-relations.js';
 import { otherChecks } from '../../../src/migration/adopt-ddl.js';
@@ -21,7 +22,7 @@ afterAll(() => fs.rmSync(folder, { recursive: true }));
 async function read(type: string) {
   const file = path.join(folder, 'shop.sql');
   fs.writeFileSync(file, `CREATE TABLE orders (id int PRIMARY KEY, state ${type});`);
-  return mysqlDumpReader.read({ path: file });
+  return mysqlDumpReader.read({ name: file, text: readDumpText(file) });
 }
 
 test.each([
