@@ -10,6 +10,7 @@ import type { Finding } from '../model/finding.js';
 import type { RelationId } from '../model/relation-id.js';
 import type { ServiceState } from '../state/state-store.js';
 import { captureOf, openDatabase, openReadOnly } from './databases.js';
+import { refuseSourceAsTarget } from './separate-databases.js';
 
 export interface DoctorOptions {
   readonly services?: readonly string[];
@@ -113,6 +114,7 @@ function endpoints(config: Config, options: DoctorOptions): readonly Endpoint[] 
       where: service.name,
       service,
       target: () => {
+        refuseSourceAsTarget(config, service);
         if (service.target !== null) return service.target.target();
         const { file, line, column } = service.location;
         throw new ConfigError({

@@ -10,6 +10,7 @@ import type { Boundaries, ServiceBoundary } from '../planning/boundaries.js';
 import { hashPlan, makePlan } from '../planning/make-plan.js';
 import { comparePlans, withoutOwnChanges, type PlanDifference } from '../planning/plan-diff.js';
 import { captureOf, engineOf, openReadOnly } from './databases.js';
+import { refuseSharedTargets, refuseSourceAsTarget } from './separate-databases.js';
 
 export interface PlanOptions {
   /** ISO 8601; no part of the plan's hash. */
@@ -78,6 +79,7 @@ export async function planSplit(config: Config, options: PlanOptions): Promise<P
       hint: 'dbps analyze --write proposes them',
       location: { file: config.file, line: 1 },
     });
+  for (const service of config.services) refuseSourceAsTarget(config, service);
   const database = await openReadOnly(config.source.target(), options.signal, captureOf(config));
   try {
     const schema = await database.introspector.read({
@@ -90,7 +92,14 @@ export async function planSplit(config: Config, options: PlanOptions): Promise<P
         noCopies: 'the way changes are captured here passes over what dbps itself applies',
       }),
     };
-    return makePlan(schema, boundaries, options.createdAt, await adoptersFor(schema.engine, boundaries));
+    const plan = makePlan(
+      schema,
+      boundaries,
+      options.createdAt,
+      await adoptersFor(schema.engine, boundaries),
+    );
+    refuseSharedTargets(config, plan);
+    return plan;
   } finally {
     await database.close();
   }

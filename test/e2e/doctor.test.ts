@@ -1,3 +1,5 @@
+import fs from 'node:fs';
+import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createProject, type Envelope, type Project } from '../support/project.js';
 
@@ -43,6 +45,21 @@ test('a service asked for that does not exist is a usage error with a guess', as
     code: 'DBPS_E107',
     message: 'there is no service "order". Did you mean "orders"?',
   });
+});
+
+test('a target that is the shared database, or the one of another service, is said before anything is made', async () => {
+  const { legacy, targets } = project;
+  for (const command of ['plan', 'doctor']) {
+    const { code, error } = await project.json([command], { env: { ORDERS_URL: legacy.url } });
+    expect([command, code, error?.code]).toEqual([command, 2, 'DBPS_E226']);
+    expect(error?.message).toContain('services.orders.target is the shared database itself');
+  }
+  const shared = await project.json(['plan'], { env: { ORDERS_URL: targets['users']?.url ?? '' } });
+  expect(shared).toMatchObject({ code: 2, error: { code: 'DBPS_E226' } });
+  expect(shared.error?.message).toContain(
+    'services.orders and services.users would both go into schema public',
+  );
+  expect(fs.existsSync(path.join(project.directory, 'dbps/plan.json'))).toBe(false);
 });
 
 test('what earlier runs left behind is listed, and dropped by --fix only', async () => {

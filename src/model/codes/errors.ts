@@ -122,6 +122,13 @@ export const ERRORS = {
     example: 'dbps.yaml has no services yet',
     fix: 'dbps analyze --write puts its proposal there; or write services: yourself.',
   },
+  DBPS_E226: {
+    title: 'databases that should be separate are one',
+    meaning:
+      'The target of a service is the shared database itself, or relations of two services would go into one schema of one database. One of the two could not be moved, or taken back, without the other.',
+    example: 'services.orders.target is the shared database itself, postgres://db.example.com:5432/shop',
+    fix: 'Give each service a database of its own. It may be on the same server.',
+  },
   DBPS_E301: {
     title: 'the lease is held by another runner, or was taken over',
     meaning:
