@@ -1,9 +1,8 @@
 /** Everything that is known of how relations are used, from the server's counts, statement logs and what was observed, as uses of relations. */
 import type { RelationWrites } from '../analysis/boundary-evidence.js';
-import { readStatementLog, type LoggedStatement } from '../analysis/statement-log.js';
+import { readStatementLog } from '../analysis/statement-log.js';
 import { withoutValues } from '../analysis/statement-text.js';
 import {
-  asTransaction,
   countTransactions,
   countUses,
   nameResolver,
@@ -17,6 +16,7 @@ import type { StatementReader, StatementUse } from '../engines/engine.js';
 import type { WorkloadStatement, WriteCounts } from '../engines/usage.js';
 import type { DatabaseSchema } from '../model/database-schema.js';
 import type { RelationId } from '../model/relation-id.js';
+import { LoggedUses } from './logged-uses.js';
 
 /** Relations written in one transaction, and how often that was seen. */
 export interface SeenTogether {
@@ -49,10 +49,6 @@ export async function gatherUses(
   sources: UseSources,
 ): Promise<{ readonly uses: readonly ResolvedUse[]; readonly counts: Omit<WorkloadCounts, 'source'> }> {
   const { schema, defaultSchema, reader, live, observed, signal } = sources;
-  const logged: LoggedStatement[] = [];
-  for (const file of sources.logs) {
-    for await (const statement of readStatementLog(readDumpText(file, signal))) logged.push(statement);
-  }
   const resolvers = new Map<string, NameResolver>();
   const namesIn = (schemaName: string): NameResolver => {
     const known = resolvers.get(schemaName) ?? nameResolver(schema, schemaName);
@@ -60,37 +56,24 @@ export async function gatherUses(
     return known;
   };
   const names = namesIn(defaultSchema);
+  const logged = new LoggedUses(schema.engine, reader, names);
+  for (const file of sources.logs)
+    for await (const statement of readStatementLog(readDumpText(file, signal))) await logged.take(statement);
 
-  const texts = [...live.map((statement) => statement.sql), ...logged.map((statement) => statement.sql)];
+  const texts = live.map((statement) => statement.sql);
   const shapes = texts.map((text) => withoutValues(text, schema.engine));
   const read = await readEach(texts, shapes, reader);
-  const uses: ResolvedUse[] = [];
-  const sessions = new Map<string, ResolvedUse[]>();
-  const transactions: ResolvedUse[] = [];
-  read.forEach((use, at) => {
-    const own = live[at];
-    const log = logged[at - live.length];
-    const session = own === undefined ? log?.session : undefined;
-    if (use === null) return;
-    if (use.isTransactionControl && session !== undefined) {
-      const open = sessions.get(session);
-      const whole = open === undefined || open.length === 0 ? null : asTransaction(open);
-      if (whole !== null) transactions.push(whole);
-      if (/^\s*(?:begin|start)/i.test(log?.sql ?? '')) sessions.set(session, []);
-      else sessions.delete(session);
-      return;
-    }
-    const user = own?.user ?? log?.user;
+  const uses = live.flatMap((own, at): readonly ResolvedUse[] => {
+    const use = read[at];
+    if (use == null) return [];
     const statement: UsedStatement = {
       text: shapes[at] as string,
-      calls: own?.calls ?? 1,
-      totalMs: own?.totalMs ?? log?.ms ?? 0,
-      ...(user === undefined ? {} : { user }),
+      calls: own.calls,
+      totalMs: own.totalMs,
+      ...(own.user === undefined ? {} : { user: own.user }),
       use,
     };
-    const resolved = resolveUses([statement], own?.schema === undefined ? names : namesIn(own.schema));
-    uses.push(...resolved);
-    if (session !== undefined) sessions.get(session)?.push(...resolved);
+    return resolveUses([statement], own.schema === undefined ? names : namesIn(own.schema));
   });
   const watched = observed.flatMap((seen): ResolvedUse[] => {
     const writes = [...new Set(seen.writes.flatMap((id) => names.expand(id)))].sort();
@@ -100,12 +83,12 @@ export async function gatherUses(
       { kind: 'transaction', text, calls: seen.times, totalMs: 0, reads: [], writes, columns: new Map() },
     ];
   });
-  const counted = countTransactions([...transactions, ...watched]);
+  const counted = countTransactions([...logged.transactions, ...watched]);
   return {
-    uses: [...countUses(uses), ...counted],
+    uses: [...countUses([...uses, ...logged.uses]), ...counted],
     counts: {
-      statements: texts.length,
-      unread: read.filter((use) => use === null).length,
+      statements: texts.length + logged.statements,
+      unread: read.filter((use) => use === null).length + logged.unread,
       transactions: counted.reduce((sum, transaction) => sum + transaction.calls, 0),
     },
   };

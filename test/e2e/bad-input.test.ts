@@ -209,6 +209,39 @@ describe('a dump of 100 MB with its data in it', () => {
   });
 });
 
+test('a statement log much larger than the heap: what is kept grows with what is different', async () => {
+  const schema = file('logged.sql', DUMP);
+  const log = path.join(directory, 'large.csv');
+  const out = fs.openSync(log, 'w');
+  const session = (at: number, message: string) =>
+    `2026-11-22 08:00:01.123 UTC,"app","shop",${at % 50},"10.0.0.1:5000",6561.${at},3,"X",2026-11-22 08:00:00 UTC,5/12,0,LOG,00000,"${message}",,,,,,,,,"psql","client backend",,0\n`;
+  for (let at = 0; at < 100_000; at += 1_000)
+    fs.writeSync(
+      out,
+      Array.from({ length: 1_000 }, (_, i) =>
+        [
+          'statement: BEGIN',
+          `execute S_1: UPDATE member SET name = '${'x'.repeat(200)}' WHERE id = ${at + i}`,
+          `execute S_2: INSERT INTO member_card (member_id) VALUES (${at + i})`,
+          'statement: COMMIT',
+        ]
+          .map((message) => session(at + i, message))
+          .join(''),
+      ).join(''),
+    );
+  fs.closeSync(out);
+  expect(fs.statSync(log).size).toBeGreaterThan(70e6);
+  const { code, stdout } = await dbps(['analyze', '--from-sql', schema, '--log', log, '--json'], {
+    cwd: directory,
+    env: { NODE_OPTIONS: '--max-old-space-size=72' },
+  });
+  expect(code).not.toBeNull();
+  expect((JSON.parse(stdout) as { result: object }).result).toMatchObject({
+    workload: { statements: 400_000, unread: 0, transactions: 100_000 },
+  });
+  fs.rmSync(log);
+});
+
 test('zero tables: nothing to divide, and no failure', async () => {
   const result = await analyze([
     '--from-sql',

@@ -46,8 +46,53 @@ describe('statement logs', () => {
     ]);
   });
 
+  test('PostgreSQL: what was only parsed or bound was not carried out', async () => {
+    const log = `2026-11-22 08:00:01.1 UTC [7] LOG:  duration: 0.1 ms  parse <unnamed>: SELECT $1 FROM orders
+2026-11-22 08:00:01.2 UTC [7] LOG:  duration: 0.1 ms  bind <unnamed>: SELECT $1 FROM orders
+2026-11-22 08:00:01.3 UTC [7] LOG:  duration: 2.5 ms  execute <unnamed>: SELECT $1 FROM orders
+`;
+    expect(await statements(log)).toEqual([{ sql: 'SELECT $1 FROM orders', session: '7', ms: 2.5 }]);
+  });
+
+  test('PostgreSQL: csvlog, a record over several lines', async () => {
+    const record = (message: string, severity = 'LOG') =>
+      `2026-11-22 08:00:01.123 UTC,"app","shop",4711,"10.0.0.1:5000",6561.1267,3,"UPDATE",2026-11-22 08:00:00 UTC,5/12,0,${severity},00000,"${message}",,,,,,,,,"psql","client backend",,0\n`;
+    const log =
+      record('statement: BEGIN') +
+      record('duration: 1.5 ms  statement: UPDATE ""Order""\n  SET state = \'a, b\'\n  WHERE id = 1') +
+      record('statement: SELECT 1', 'ERROR') +
+      record('connection received: host=10.0.0.1') +
+      record('execute S_1: COMMIT');
+    expect(await statements(log)).toEqual([
+      { sql: 'BEGIN', session: '4711', user: 'app' },
+      {
+        sql: 'UPDATE "Order"\n  SET state = \'a, b\'\n  WHERE id = 1',
+        session: '4711',
+        user: 'app',
+        ms: 1.5,
+      },
+      { sql: 'COMMIT', session: '4711', user: 'app' },
+    ]);
+  });
+
+  test('PostgreSQL: jsonlog; a line that was cut off is left out', async () => {
+    const line = (message: string) =>
+      JSON.stringify({ timestamp: '2026-11-22', user: 'app', pid: 8, error_severity: 'LOG', message });
+    const log = [
+      line('statement: SELECT *\nFROM orders'),
+      line('checkpoint starting: time'),
+      '{"timestamp":"20',
+    ];
+    expect(await statements(log.join('\n'))).toEqual([
+      { sql: 'SELECT *\nFROM orders', session: '8', user: 'app' },
+    ]);
+  });
+
   test('MySQL: general log and slow log', async () => {
-    const general = `2026-11-22T08:00:01.1Z\t    8 Query\tSELECT * FROM orders
+    const general = `/usr/sbin/mysqld, Version: 9.7.4 (Source distribution). started with:
+Tcp port: 3306  Unix socket: /run/mysqld.sock
+Time                 Id Command    Argument
+2026-11-22T08:00:01.1Z\t    8 Query\tSELECT * FROM orders
 2026-11-22T08:00:01.2Z\t    8 Quit\t
 2026-11-22T08:00:01.3Z\t    9 Execute\tDELETE FROM items
 `;
@@ -55,7 +100,11 @@ describe('statement logs', () => {
       { sql: 'SELECT * FROM orders', session: '8' },
       { sql: 'DELETE FROM items', session: '9' },
     ]);
-    const slow = `# User@Host: app[app] @ localhost []  Id:    12
+    const slow = `/usr/sbin/mariadbd, Version: 10.11.6-MariaDB. started with:
+Tcp port: 3306  Unix socket: /run/mysqld.sock
+Time		    Id Command	Argument
+# Time: 261122  8:00:01
+# User@Host: app[app] @ localhost []  Id:    12
 # Query_time: 0.25  Lock_time: 0
 SET timestamp=1;
 SELECT *
@@ -63,6 +112,17 @@ FROM orders;
 `;
     expect(await statements(slow)).toMatchObject([
       { sql: 'SELECT *\nFROM orders;', session: '12', user: 'app', ms: 250 },
+    ]);
+    const mariadb = `# User@Host: app[app] @ localhost []
+# Thread_id: 31  Schema: shop  QC_hit: No
+# Query_time: 0.000106  Lock_time: 0.000033  Rows_sent: 1  Rows_examined: 1
+# Rows_affected: 0  Bytes_sent: 62
+use shop;
+SET timestamp=1795333261;
+SELECT 1 FROM items;
+`;
+    expect(await statements(mariadb)).toMatchObject([
+      { sql: 'SELECT 1 FROM items;', session: '31', user: 'app' },
     ]);
   });
 });
