@@ -51,8 +51,9 @@ export function analyzeBoundaries(input: AnalysisInput, given: BoundaryEvidence 
   const home = homesOf(evidence, grouping, labels);
   const shared = sharedRelations(evidence, home, input.pins.shared);
   const referenceData = new Set(shared.map((entry) => entry.relation));
+  const readers = readersOf(given.workload);
   const references = evidence.references.map((reference) =>
-    toReference(reference, evidence, referenceData, given.workload),
+    toReference(reference, evidence, referenceData, readers),
   );
   const names = nameResolver(input.schema, given.defaultSchema);
   const objects = sharedObjects(
@@ -147,16 +148,28 @@ function homesOf(
   return home;
 }
 
+/** Statements by the relations of which they read columns. */
+function readersOf(uses: readonly ResolvedUse[]): ReadonlyMap<RelationId, readonly ResolvedUse[]> {
+  const readers = new Map<RelationId, ResolvedUse[]>();
+  for (const use of uses)
+    for (const relation of use.columns.keys()) {
+      const known = readers.get(relation);
+      if (known === undefined) readers.set(relation, [use]);
+      else known.push(use);
+    }
+  return readers;
+}
+
 function toReference(
   reference: EvidenceReference,
   evidence: Evidence,
   referenceData: ReadonlySet<RelationId>,
-  uses: readonly ResolvedUse[],
+  readers: ReadonlyMap<RelationId, readonly ResolvedUse[]>,
 ): Reference {
   const child = evidence.relations[reference.child] as Relation;
   const parent = evidence.relations[reference.parent] as Relation;
   const isReferenceData = referenceData.has(parent.id);
-  const copies = isReferenceData ? [] : copyColumns(child.id, parent, uses);
+  const copies = isReferenceData ? [] : copyColumns(child.id, parent, readers.get(parent.id) ?? []);
   const { childColumns, parentColumns, origin, weight, reasons, hitRate } = reference;
   return {
     child: child.id,
@@ -195,7 +208,7 @@ function findCrossings(
     });
   }
   for (const object of objects) {
-    const services = [...new Set(object.relations.flatMap((relation) => home.get(relation) ?? []))].sort();
+    const services = servicesOf(object, home);
     if (services.length < 2) continue;
     const { kind, subject, relations, cost, replacement } = object;
     crossings.push({
@@ -210,6 +223,25 @@ function findCrossings(
   return crossings.sort(
     (a, b) => b.cost - a.cost || (a.subject < b.subject ? -1 : a.subject > b.subject ? 1 : 0),
   );
+}
+
+const servicesOf = (object: SharedObject, home: ReadonlyMap<RelationId, string>): readonly string[] =>
+  [...new Set(object.relations.flatMap((relation) => home.get(relation) ?? []))].sort();
+
+/** As many as findCrossings finds, which also says what each is. */
+function countCrossings(
+  references: readonly Reference[],
+  objects: readonly SharedObject[],
+  home: ReadonlyMap<RelationId, string>,
+): Pick<Alternative, 'crossingReferences' | 'crossingJoins' | 'crossingTransactions'> {
+  let crossingReferences = 0;
+  for (const { child, parent } of references) {
+    const [from, to] = [home.get(child), home.get(parent)];
+    if (from !== to && from !== undefined && to !== undefined) crossingReferences += 1;
+  }
+  const crossing = objects.filter((object) => servicesOf(object, home).length > 1);
+  const crossingTransactions = crossing.filter(({ kind }) => kind === 'transaction').length;
+  return { crossingReferences, crossingJoins: crossing.length - crossingTransactions, crossingTransactions };
 }
 
 function alternatives(
@@ -227,7 +259,6 @@ function alternatives(
       : partitionBeside(balanced, graph, { granularity: GRANULARITIES[name], runs: ALTERNATIVE_RUNS });
     const labels = labelGroups(evidence, grouping);
     const home = homesOf(evidence, grouping, labels);
-    const crossings = findCrossings(references, objects, home);
     return {
       name,
       services: labels
@@ -236,11 +267,7 @@ function alternatives(
           relations: (grouping.groups[group] ?? []).map((at) => (evidence.relations[at] as Relation).id),
         }))
         .sort((a, b) => b.relations.length - a.relations.length || (a.name < b.name ? -1 : 1)),
-      crossingReferences: crossings.filter((crossing) => crossing.kind === 'reference').length,
-      crossingJoins: crossings.filter(
-        (crossing) => crossing.kind !== 'reference' && crossing.kind !== 'transaction',
-      ).length,
-      crossingTransactions: crossings.filter((crossing) => crossing.kind === 'transaction').length,
+      ...countCrossings(references, objects, home),
       price: round(priceBoundaries({ references, objects }, home).price),
     };
   });

@@ -63,19 +63,90 @@ function patterns(
   size: number,
   alone: ReadonlySet<number>,
 ): { of: number[]; count: number } {
-  const numbers = new Map<string, number>();
-  const of: number[] = [];
-  for (let node = 0; node < size; node += 1) {
-    const key = alone.has(node) ? `alone ${node}` : runs.map((labels) => labels[node]).join(' ');
-    let number = numbers.get(key);
-    if (number === undefined) numbers.set(key, (number = numbers.size));
-    of.push(number);
+  // Each run parts what the runs before it left together.
+  let of = Array.from({ length: size }, (_, node) => (alone.has(node) ? node + 1 : 0));
+  let count = 0;
+  for (const labels of runs) {
+    const numbers = new Map<number, number>();
+    const most = labels.reduce((most, label) => Math.max(most, label), 0) + 1;
+    of = of.map((before, node) => {
+      const key = before * most + labels[node]!;
+      let number = numbers.get(key);
+      if (number === undefined) numbers.set(key, (number = numbers.size));
+      return number;
+    });
+    count = numbers.size;
   }
-  return { of, count: numbers.size };
+  return { of, count };
 }
 
-/** Average linkage over the share of runs that agree; pairs that must stay apart forbid their groups to join. */
+/**
+ * Average linkage over the share of runs that agree; pairs that must stay apart forbid their groups to join. What no run ever put together
+ * cannot join, so that where there are too many patterns for one table each part that hangs together is linked by itself.
+ */
 function link(
+  runs: readonly (readonly number[])[],
+  size: number,
+  apart: readonly (readonly [number, number])[],
+): number[] {
+  if (patterns(runs, size, new Set(apart.flat())).count <= CONSENSUS.mostPatterns)
+    return linkTogether(runs, size, apart);
+  const parts = everTogether(runs, size);
+  const place = new Int32Array(size);
+  for (const nodes of parts) nodes.forEach((node, at) => (place[node] = at));
+  const partOf = new Int32Array(size);
+  parts.forEach((nodes, part) => nodes.forEach((node) => (partOf[node] = part)));
+  const apartIn = parts.map(() => [] as [number, number][]);
+  for (const [x, y] of apart) if (partOf[x] === partOf[y]) apartIn[partOf[x]!]!.push([place[x]!, place[y]!]);
+  const groups = new Array<number>(size).fill(0);
+  let next = 0;
+  parts.forEach((nodes, part) => {
+    const found = linkTogether(
+      runs.map((labels) => nodes.map((node) => labels[node]!)),
+      nodes.length,
+      apartIn[part]!,
+    );
+    let most = 0;
+    found.forEach((group, at) => {
+      groups[nodes[at]!] = next + group;
+      most = Math.max(most, group);
+    });
+    next += most + 1;
+  });
+  return renumber(groups);
+}
+
+/** Nodes by the parts that hang together through any of the runs. */
+function everTogether(runs: readonly (readonly number[])[], size: number): number[][] {
+  const parent = Int32Array.from({ length: size }, (_, node) => node);
+  const find = (node: number): number => {
+    let root = node;
+    while (parent[root] !== root) root = parent[root]!;
+    for (let at = node; at !== root;) {
+      const above = parent[at]!;
+      parent[at] = root;
+      at = above;
+    }
+    return root;
+  };
+  for (const labels of runs) {
+    const first = new Int32Array(size).fill(-1);
+    labels.forEach((label, node) => {
+      if (first[label] === -1) first[label] = node;
+      else parent[find(node)] = find(first[label]!);
+    });
+  }
+  const parts = new Map<number, number[]>();
+  for (let node = 0; node < size; node += 1) {
+    const root = find(node);
+    const known = parts.get(root);
+    if (known === undefined) parts.set(root, [node]);
+    else known.push(node);
+  }
+  return [...parts.values()];
+}
+
+function linkTogether(
   runs: readonly (readonly number[])[],
   size: number,
   apart: readonly (readonly [number, number])[],
@@ -88,10 +159,17 @@ function link(
     if (member[pattern] === -1) member[pattern] = node;
   });
   const agreement = Array.from({ length: count }, () => new Float32Array(count));
+  // Labels of one pattern in all runs stand together: pairs of patterns are many.
+  const labelsOf = new Int32Array(count * runs.length);
+  for (let pattern = 0; pattern < count; pattern += 1)
+    for (let run = 0; run < runs.length; run += 1)
+      labelsOf[pattern * runs.length + run] = runs[run]![member[pattern]!]!;
   for (let a = 0; a < count; a += 1)
     for (let b = a + 1; b < count; b += 1) {
       let same = 0;
-      for (const labels of runs) if (labels[member[a] as number] === labels[member[b] as number]) same += 1;
+      const [atA, atB] = [a * runs.length, b * runs.length];
+      for (let run = 0; run < runs.length; run += 1)
+        if (labelsOf[atA + run] === labelsOf[atB + run]) same += 1;
       const share = same / runs.length;
       (agreement[a] as Float32Array)[b] = share;
       (agreement[b] as Float32Array)[a] = share;

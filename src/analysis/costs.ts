@@ -56,6 +56,7 @@ const MOST_COPIES = 4;
 export function copyColumns(
   child: RelationId,
   parent: Relation,
+  /** Those that read columns of the parent. */
   uses: readonly ResolvedUse[],
 ): readonly string[] {
   const readTogether = new Set<string>();

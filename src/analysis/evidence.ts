@@ -95,30 +95,30 @@ export function collectEvidence(schema: DatabaseSchema, options: EvidenceOptions
   const groups = referringGroups(drafts, relations, index, names, facts, fanIn);
   const shape: Shape = { relations, names, facts, fanIn, fanOut, groups };
   const references = compete(drafts.map((draft) => weigh(draft, shape)));
-  const edges = [
-    ...referenceEdges(references, relations),
-    ...nameEdges(relations, names),
-    ...schemaEdges(relations),
-    ...historyEdges(relations, index, facts),
-    ...similarNames(relations, names).map(({ a, b, similarity }) => ({
+  const edges = ([] as EvidenceEdge[]).concat(
+    referenceEdges(references, relations),
+    nameEdges(relations, names),
+    schemaEdges(relations),
+    historyEdges(relations, index, facts),
+    similarNames(relations, names).map(({ a, b, similarity }) => ({
       a,
       b,
       weight: WEIGHTS.similarNames * similarity,
       kind: 'name' as const,
       detail: 'names alike',
     })),
-    ...similarColumns(relations).map(({ a, b, similarity }) => ({
+    similarColumns(relations).map(({ a, b, similarity }) => ({
       a,
       b,
       weight: WEIGHTS.similarColumns * similarity,
       kind: 'columns' as const,
       detail: 'columns alike',
     })),
-    ...objectEdges(schema, index),
-    ...workloadEdges(options.workload, index, relations.length),
-    ...writerEdges(relations),
-    ...userEdges(options.workload, index, relations.length),
-  ];
+    objectEdges(schema, index),
+    workloadEdges(options.workload, index, relations.length),
+    writerEdges(relations),
+    userEdges(options.workload, index, relations.length),
+  );
   return { relations, index, names, facts, references, refuted, edges, fanIn, fanOut };
 }
 
@@ -317,11 +317,14 @@ function referenceEdges(
   references: readonly EvidenceReference[],
   relations: readonly Relation[],
 ): EvidenceEdge[] {
-  const pairs = new Map<string, EvidenceReference[]>();
+  const pairs = new Map<number, EvidenceReference[]>();
   for (const reference of references) {
     if (reference.traits.isSelf) continue;
-    const key = `${Math.min(reference.child, reference.parent)},${Math.max(reference.child, reference.parent)}`;
-    pairs.set(key, [...(pairs.get(key) ?? []), reference]);
+    const { child, parent } = reference;
+    const key = Math.min(child, parent) * relations.length + Math.max(child, parent);
+    const known = pairs.get(key);
+    if (known === undefined) pairs.set(key, [reference]);
+    else known.push(reference);
   }
   return [...pairs.values()].map((list) => {
     list.sort((x, y) => y.weight - x.weight || byText(x.childColumns.join(), y.childColumns.join()));

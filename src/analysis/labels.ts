@@ -20,8 +20,8 @@ export interface LabelInput {
 /** Share of a group's relations that must begin with a word for the group to be named after it. */
 const SHARED = 0.5;
 
-/** Candidates in order of preference; the caller takes the first that is free. */
-export function labelCandidates(group: LabelInput): readonly Label[] {
+/** Candidates in order of preference; the caller takes the first that is free, so that the rest need not be made. */
+export function* labelCandidates(group: LabelInput): Generator<Label> {
   const first = new Map<string, number>();
   for (const { tokens } of group.relations)
     if (tokens[0] !== undefined) first.set(tokens[0], (first.get(tokens[0]) ?? 0) + 1);
@@ -30,19 +30,14 @@ export function labelCandidates(group: LabelInput): readonly Label[] {
   const central = group.relations
     .map((relation, at) => ({ relation, pull: group.pull[at] ?? 0 }))
     .sort((a, b) => b.pull - a.pull || (a.relation.id < b.relation.id ? -1 : 1));
-  const candidates: Label[] = [];
   for (const [word, number] of words)
     if (number >= SHARED * count && number > 1)
-      candidates.push({
+      yield {
         name: serviceName([word]),
         reason: `${number} of its ${count} relations begin with "${word}"`,
-      });
+      };
   for (const { relation } of central)
-    candidates.push({
-      name: serviceName(splitName(relation.name)),
-      reason: `${relation.name} is its centre`,
-    });
-  return candidates;
+    yield { name: serviceName(splitName(relation.name)), reason: `${relation.name} is its centre` };
 }
 
 /** What a name in dbps.yaml may be made of. */
@@ -56,15 +51,25 @@ export function serviceName(words: readonly string[]): string {
 }
 
 export function freeLabels(
-  groups: readonly { readonly fixed?: string; readonly candidates: readonly Label[] }[],
+  groups: readonly { readonly fixed?: string; readonly candidates: Iterable<Label> }[],
 ): readonly Label[] {
   const taken = new Set(groups.flatMap((group) => (group.fixed === undefined ? [] : [group.fixed])));
+  // Numbers up to here are taken: a thousand groups of one name do not try them all again.
+  const tried = new Map<string, number>();
   return groups.map(({ fixed, candidates }) => {
     if (fixed !== undefined) return { name: fixed, reason: 'named in dbps.yaml' };
-    const free = candidates.find((candidate) => !taken.has(candidate.name));
-    let name = free?.name ?? candidates[0]?.name ?? 'service';
-    for (let number = 2; taken.has(name); number += 1) name = `${candidates[0]?.name ?? 'service'}_${number}`;
-    taken.add(name);
-    return { name, reason: free?.reason ?? candidates[0]?.reason ?? 'no name in common' };
+    let first: Label | undefined;
+    for (const candidate of candidates) {
+      first ??= candidate;
+      if (taken.has(candidate.name)) continue;
+      taken.add(candidate.name);
+      return candidate;
+    }
+    const stem = first?.name ?? 'service';
+    let number = tried.get(stem) ?? 2;
+    while (taken.has(`${stem}_${number}`)) number += 1;
+    tried.set(stem, number);
+    taken.add(`${stem}_${number}`);
+    return { name: `${stem}_${number}`, reason: first?.reason ?? 'no name in common' };
   });
 }

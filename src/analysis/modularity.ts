@@ -45,45 +45,69 @@ export function weightedGraph(
   edges: Iterable<readonly [from: number, to: number, weight: number]>,
 ): WeightedGraph {
   const size = identity.length;
-  // Buckets by the lower end, each sorted by the other end and the weight: sums come out the same whatever order evidence came in.
-  const buckets: { readonly to: number; readonly weight: number }[][] = Array.from(
-    { length: size },
-    () => [],
-  );
-  for (const [from, to, weight] of edges)
-    if (from !== to && weight > 0) buckets[Math.min(from, to)]!.push({ to: Math.max(from, to), weight });
-  const pairs: { readonly from: number; readonly to: number; readonly weight: number }[] = [];
-  const offsets = new Int32Array(size + 1);
-  buckets.forEach((bucket, from) => {
-    bucket.sort((a, b) => a.to - b.to || a.weight - b.weight);
-    for (let start = 0; start < bucket.length;) {
-      const to = bucket[start]!.to;
-      let weight = 0;
-      for (; start < bucket.length && bucket[start]!.to === to; start += 1) weight += bucket[start]!.weight;
-      pairs.push({ from, to, weight });
-      offsets[from + 1]! += 1;
-      offsets[to + 1]! += 1;
+  const low: number[] = [];
+  const high: number[] = [];
+  const given: number[] = [];
+  for (const edge of edges)
+    if (edge[0] !== edge[1] && edge[2] > 0) {
+      low.push(Math.min(edge[0], edge[1]));
+      high.push(Math.max(edge[0], edge[1]));
+      given.push(edge[2]);
     }
-  });
+  // Sorted by both ends, and each pair's weights by size: sums come out the same whatever order evidence came in.
+  const order = sortedBy(low, size, sortedBy(high, size, Int32Array.from(low.keys())));
+  const offsets = new Int32Array(size + 1);
+  let pairs = 0;
+  for (let start = 0; start < order.length;) {
+    const from = low[order[start]!]!;
+    const to = high[order[start]!]!;
+    let end = start + 1;
+    while (end < order.length && low[order[end]!] === from && high[order[end]!] === to) end += 1;
+    let weight = given[order[start]!]!;
+    if (end > start + 1)
+      weight = Array.from(order.subarray(start, end), (at) => given[at]!)
+        .sort((a, b) => a - b)
+        .reduce((sum, one) => sum + one, 0);
+    // What has been read is no longer needed: the pairs are kept in its place.
+    order[pairs] = order[start]!;
+    given[order[pairs]!] = weight;
+    pairs += 1;
+    offsets[from + 1]! += 1;
+    offsets[to + 1]! += 1;
+    start = end;
+  }
   for (let node = 0; node < size; node += 1) offsets[node + 1]! += offsets[node]!;
-  const at = offsets.slice();
-  const targets = new Int32Array(pairs.length * 2);
-  const weights = new Float64Array(pairs.length * 2);
-  const twins = new Int32Array(pairs.length * 2);
-  const put = (node: number, other: number, weight: number): number => {
-    const place = at[node]!;
-    at[node] = place + 1;
-    targets[place] = other;
-    weights[place] = weight;
-    return place;
-  };
-  for (const { from, to, weight } of pairs) {
-    const place = put(from, to, weight);
-    const twin = put(to, from, weight);
+  const next = offsets.slice();
+  const targets = new Int32Array(pairs * 2);
+  const weights = new Float64Array(pairs * 2);
+  const twins = new Int32Array(pairs * 2);
+  for (let pair = 0; pair < pairs; pair += 1) {
+    const at = order[pair]!;
+    const from = low[at]!;
+    const to = high[at]!;
+    const place = next[from]!++;
+    const twin = next[to]!++;
+    targets[place] = to;
+    targets[twin] = from;
+    weights[place] = given[at]!;
+    weights[twin] = given[at]!;
     twins[place] = twin;
     twins[twin] = place;
   }
-  return { size, offsets, targets, weights, twins, pairs: pairs.length, identity };
+  return { size, offsets, targets, weights, twins, pairs, identity };
+}
+
+/** The places of `order` by their key (0 … keys - 1); equal keys stay as they were. */
+function sortedBy(key: readonly number[], keys: number, order: Int32Array): Int32Array {
+  const next = new Int32Array(keys + 1);
+  for (let at = 0; at < key.length; at += 1) next[key[at]! + 1]! += 1;
+  for (let at = 0; at < keys; at += 1) next[at + 1]! += next[at]!;
+  const sorted = new Int32Array(order.length);
+  for (let place = 0; place < order.length; place += 1) {
+    const at = order[place]!;
+    sorted[next[key[at]!]!++] = at;
+  }
+  return sorted;
 }
 
 /** FNV-1a: the identity of a name. */
@@ -145,41 +169,51 @@ const EPSILON = 1e-10;
 
 function moveNodes(level: Level, options: ModularityOptions): { moved: boolean; community: Int32Array } {
   const { size, offsets, targets, weights, loops } = level;
+  const { resolution } = options;
   const degree = loops.slice();
   let total = 0;
   for (let node = 0; node < size; node += 1) {
     for (let at = offsets[node]!; at < offsets[node + 1]!; at += 1) degree[node]! += weights[at]!;
     total += degree[node]!;
   }
-  const community = Int32Array.from({ length: size }, (_, node) => node);
+  const community = new Int32Array(size);
+  for (let node = 0; node < size; node += 1) community[node] = node;
   if (total === 0) return { moved: false, community };
   const sums = degree.slice();
   const towards = new Float64Array(size);
-  const seen: number[] = [];
+  // Plain loops over typed arrays: this is where the time of a large schema goes.
+  const seen = new Int32Array(size);
   const order = ordered(level.identity, options.seed);
   let moved = false;
   let left = MOST_PASSES;
   for (let changed = true; changed && left > 0; left -= 1) {
     changed = false;
-    for (const node of order) {
+    for (let turn = 0; turn < size; turn += 1) {
+      const node = order[turn]!;
       const own = community[node]!;
-      seen.length = 0;
-      for (let at = offsets[node]!; at < offsets[node + 1]!; at += 1) {
+      const end = offsets[node + 1]!;
+      let found = 0;
+      for (let at = offsets[node]!; at < end; at += 1) {
         const target = community[targets[at]!]!;
-        if (towards[target] === 0) seen.push(target);
+        if (towards[target] === 0) {
+          seen[found] = target;
+          found += 1;
+        }
         towards[target]! += weights[at]!;
       }
-      const scaled = (options.resolution * degree[node]!) / total;
+      const scaled = (resolution * degree[node]!) / total;
       sums[own]! -= degree[node]!;
       let best = own;
       let most = towards[own]! - scaled * sums[own]!;
-      for (const target of seen) {
+      for (let place = 0; place < found; place += 1) {
+        const target = seen[place]!;
         const gain = towards[target]! - scaled * sums[target]!;
         // Equal gains: the lower number, so that the order of neighbours decides nothing.
         if (gain > most + EPSILON || (gain > most - EPSILON && best !== own && target < best)) {
           best = target;
           most = gain;
         }
+        towards[target] = 0;
       }
       sums[best]! += degree[node]!;
       if (best !== own) {
@@ -187,7 +221,6 @@ function moveNodes(level: Level, options: ModularityOptions): { moved: boolean; 
         changed = true;
         moved = true;
       }
-      for (const target of seen) towards[target] = 0;
     }
   }
   return { moved, community };
@@ -198,54 +231,76 @@ const PLACES = 2 ** 20;
 
 function ordered(identity: Uint32Array, seed: number): Int32Array {
   // Rank and place in one number (32 + 20 bits), which sorts without a comparison in JavaScript.
-  const ranked = Float64Array.from(identity, (own, at) => mix(own, seed, 2) * PLACES + at).sort();
-  return Int32Array.from(ranked, (both) => both % PLACES);
+  const ranked = new Float64Array(identity.length);
+  for (let at = 0; at < ranked.length; at += 1) ranked[at] = mix(identity[at]!, seed, 2) * PLACES + at;
+  ranked.sort();
+  const order = new Int32Array(ranked.length);
+  for (let at = 0; at < order.length; at += 1) order[at] = ranked[at]! % PLACES;
+  return order;
 }
 
 function fold(level: Level, community: Int32Array): { folded: Level; index: Int32Array } {
-  const numbers = new Map<number, number>();
-  const index = community.map((label) => {
-    let number = numbers.get(label);
-    if (number === undefined) numbers.set(label, (number = numbers.size));
-    return number;
-  });
-  const size = numbers.size;
-  const members: number[][] = Array.from({ length: size }, () => []);
-  index.forEach((number, node) => members[number]!.push(node));
-  const identity = Uint32Array.from(members, (nodes) =>
-    nodes.reduce((least, node) => Math.min(least, level.identity[node]!), 0xffffffff),
-  );
+  const number = new Int32Array(level.size).fill(-1);
+  const index = new Int32Array(level.size);
+  let size = 0;
+  for (let node = 0; node < level.size; node += 1) {
+    const label = community[node]!;
+    if (number[label] === -1) {
+      number[label] = size;
+      size += 1;
+    }
+    index[node] = number[label]!;
+  }
+  // Members of each folded node, one behind the other.
+  const first = new Int32Array(size + 1);
+  for (let node = 0; node < level.size; node += 1) first[index[node]! + 1]! += 1;
+  for (let at = 0; at < size; at += 1) first[at + 1]! += first[at]!;
+  const next = first.slice();
+  const members = new Int32Array(level.size);
+  for (let node = 0; node < level.size; node += 1) members[next[index[node]!]!++] = node;
+  const identity = new Uint32Array(size).fill(0xffffffff);
   const loops = new Float64Array(size);
   const offsets = new Int32Array(size + 1);
-  const targets: number[] = [];
-  const weights: number[] = [];
+  // No more pairs than there were.
+  const targets = new Int32Array(level.targets.length);
+  const weights = new Float64Array(level.targets.length);
   const towards = new Float64Array(size);
+  const seen = new Int32Array(size);
+  let filled = 0;
   for (let from = 0; from < size; from += 1) {
-    const seen: number[] = [];
-    for (const node of members[from]!) {
+    let found = 0;
+    for (let place = first[from]!; place < first[from + 1]!; place += 1) {
+      const node = members[place]!;
+      if (level.identity[node]! < identity[from]!) identity[from] = level.identity[node]!;
       loops[from]! += level.loops[node]!;
       for (let at = level.offsets[node]!; at < level.offsets[node + 1]!; at += 1) {
         const to = index[level.targets[at]!]!;
         if (to === from) loops[from]! += level.weights[at]!;
         else {
-          if (towards[to] === 0) seen.push(to);
+          if (towards[to] === 0) {
+            seen[found] = to;
+            found += 1;
+          }
           towards[to]! += level.weights[at]!;
         }
       }
     }
-    for (const to of seen.sort((a, b) => a - b)) {
-      targets.push(to);
-      weights.push(towards[to]!);
+    const others = seen.subarray(0, found).sort();
+    for (let at = 0; at < found; at += 1) {
+      const to = others[at]!;
+      targets[filled] = to;
+      weights[filled] = towards[to]!;
       towards[to] = 0;
+      filled += 1;
     }
-    offsets[from + 1] = targets.length;
+    offsets[from + 1] = filled;
   }
   return {
     folded: {
       size,
       offsets,
-      targets: Int32Array.from(targets),
-      weights: Float64Array.from(weights),
+      targets: targets.slice(0, filled),
+      weights: weights.slice(0, filled),
       loops,
       identity,
     },

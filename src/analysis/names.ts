@@ -49,19 +49,27 @@ export function splitName(name: string): readonly string[] {
   return words;
 }
 
-/** Most names of a database: nothing but small letters, without digits, between single underscores. */
+/** Most names of a database: nothing but small letters, perhaps with digits, between underscores. */
 const PLAIN = /^[a-z]+(?:_[a-z]+)*$/;
+const PLAIN_WITH_DIGITS = /^[a-z0-9_]+$/;
 
 function cutAtMarks(name: string): string[] {
   if (PLAIN.test(name)) return name.split('_');
+  if (PLAIN_WITH_DIGITS.test(name))
+    return name
+      .split('_')
+      .map(withoutOuterDigits)
+      .filter((word) => word !== '');
   return name
     .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')
     .replaceAll(/([A-Z]+)([A-Z][a-z])/g, '$1_$2')
     .toLowerCase()
     .split(/[^\p{L}\p{N}]+/u)
-    .map((word) => word.replace(/^\d+|\d+$/g, ''))
+    .map(withoutOuterDigits)
     .filter((word) => word !== '');
 }
+
+const withoutOuterDigits = (word: string): string => word.replace(/^\d+|\d+$/g, '');
 
 const SHORTEST_PIECE = 3;
 const LONGEST_WORD = 60;

@@ -31,6 +31,13 @@ export function judge(input: VerdictInput): Verdict {
       advice: 'keep',
       reasons: [`${relations} tables are one service's: splitting them costs more than it can give`],
     };
+  if (services.length === 0)
+    return {
+      advice: 'keep',
+      reasons: [
+        'nothing ties one table to another: no reference, no word that only some names share, no use',
+      ],
+    };
   if (services.length < 2)
     return { advice: 'keep', reasons: ['everything hangs together: no boundary was found'] };
   const all = total(input.references) + total(input.objects);

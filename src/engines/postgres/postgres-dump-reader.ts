@@ -8,6 +8,7 @@ import { parseSync, type Node, type TypeName } from 'libpg-query';
 import type { DatabaseSchema, UserType } from '../../model/database-schema.js';
 import { relationId, type RelationId } from '../../model/relation-id.js';
 import type { DumpReader, DumpSource } from '../engine.js';
+import { readPlainConstraint } from './postgres-dump-constraint.js';
 import {
   alterSequence,
   comment,
@@ -108,9 +109,10 @@ class PostgresDump {
     }
     if (this.isOtherDatabase) return;
     const text = item.text;
+    const plain = item.isTruncated ? undefined : readPlainConstraint(text);
     let statements: readonly { readonly stmt?: Node }[];
     try {
-      statements = parseSync(text).stmts ?? [];
+      statements = plain === undefined ? (parseSync(text).stmts ?? []) : [{ stmt: plain }];
     } catch (error) {
       const first = text.trim().split('\n', 1)[0]?.slice(0, 80) ?? '';
       const why = error instanceof Error ? error.message : String(error);

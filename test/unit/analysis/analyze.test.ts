@@ -149,6 +149,16 @@ describe('little to go by', () => {
       );
   });
 
+  test('a word that every name has ties nothing: no services of one relation each', () => {
+    const analysis = analyze(Array.from({ length: 30 }, (_, at) => relation(`t${at}: a, b`)));
+    expect(analysis.services).toEqual([]);
+    expect(analysis.unassigned).toHaveLength(30);
+    expect(analysis.verdict).toMatchObject({
+      advice: 'keep',
+      reasons: [expect.stringMatching(/^nothing ties/)],
+    });
+  });
+
   test('a handful of tables is not to be split', () => {
     expect(analyze(shop.slice(0, 3).map((found) => ({ ...found, foreignKeys: [] }))).verdict.advice).toBe(
       'keep',
