@@ -38,10 +38,13 @@ export interface DatabaseSchema {
 }
 
 export interface UnsupportedObject {
+  /** `hidden`: the account that read may not see it, whatever it is. */
   readonly kind: string;
   readonly name: string;
   readonly relation?: RelationId;
   readonly reason: string;
+  /** The statement that helps, where there is one. */
+  readonly remedy?: string;
   /** 1-based line in the dump, when it came from one. */
   readonly line?: number;
 }

@@ -156,3 +156,63 @@ test('what is read can be written again: a second database reads the same', asyn
 test('the session cannot write', async () => {
   await expect(connection.query('CREATE TABLE shop.forbidden (id INT)')).rejects.toThrow(/READ ONLY/);
 });
+
+/** What an account that has just this right reads. */
+async function readAs(grant: string): Promise<DatabaseSchema> {
+  const root = await mysql.createConnection({ uri: server.url(), multipleStatements: true });
+  await root.query(`CREATE USER 'an alyst'@'%' IDENTIFIED BY 'x'; GRANT ${grant} TO 'an alyst'@'%'`);
+  const session = await mysql.createConnection({
+    host: server.host,
+    port: server.port,
+    user: 'an alyst',
+    password: 'x',
+    charset: 'utf8mb4_bin',
+  });
+  try {
+    return await new MysqlIntrospector(queryable(session), 'shop').read({});
+  } finally {
+    await session.end();
+    await root.query("DROP USER 'an alyst'@'%'");
+    await root.end();
+  }
+}
+
+const keysOf = ({ relations }: DatabaseSchema) =>
+  relations.map(({ id, keys, indexes, foreignKeys, partitionBy }) => ({
+    ...{ id, keys, indexes, foreignKeys, partitionBy },
+  }));
+const hiddenIn = ({ unsupported }: DatabaseSchema) => unsupported.filter(({ kind }) => kind === 'hidden');
+
+test('an account that may only SELECT reads the same keys and their rules; what it cannot see is told', async () => {
+  const read = await readAs('SELECT ON shop.*');
+  expect(keysOf(read)).toEqual(keysOf(schema));
+  expect(read.relations.flatMap(({ foreignKeys }) => foreignKeys)).toMatchObject([
+    { name: 'items_user', onDelete: 'set null', onUpdate: 'cascade' },
+  ]);
+  const remedy = 'SHOW VIEW, TRIGGER, EXECUTE, EVENT ON `shop`.*';
+  expect(hiddenIn(read)).toEqual([
+    {
+      kind: 'hidden',
+      name: 'shop',
+      reason: "'an alyst'@'%' does not see what views read, triggers, routines, events, checks of it",
+      remedy: `GRANT ${remedy} TO 'an alyst'@'%';`,
+    },
+  ]);
+  // With what was given as the remedy it sees everything, and nothing is told.
+  const mended = await readAs(`SELECT, ${remedy}`);
+  expect(hiddenIn(mended)).toEqual([]);
+  const shapes = ({ relations }: DatabaseSchema) => relations.map((one) => ({ ...one, grants: [] }));
+  expect(shapes(mended)).toEqual(shapes(schema));
+  expect(hiddenIn(schema)).toEqual([]);
+});
+
+test('an account with a right to one table is told that it sees a part', async () => {
+  const read = await readAs('SELECT ON shop.users');
+  expect(read.relations.map(({ id }) => id)).toEqual(['shop.users']);
+  expect(read.unsupported[0]?.reason).toContain('does not see relations without a grant of their own');
+});
+
+test('an account with every right to a pattern of databases sees all', async () => {
+  const read = await readAs('ALL ON `sho_`.*');
+  expect(read.unsupported).toEqual(schema.unsupported);
+});

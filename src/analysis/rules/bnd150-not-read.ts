@@ -1,16 +1,12 @@
-/** What the reader of a dump left out. */
+/** What the reader of a dump left out, and what the account that read a database may not see. */
 import { finding, type Rule } from './rule.js';
 
 export const notRead: Rule = ({ schema }) =>
-  schema.unsupported
-    .filter((object) => object.line !== undefined)
-    .map((object) =>
-      finding(
-        object.kind === 'truncated dump' ? 'BND151' : 'BND150',
-        `line ${object.line}: ${object.name}`,
-        object.reason,
-        {
-          data: { line: object.line, kind: object.kind },
-        },
-      ),
-    );
+  schema.unsupported.flatMap((object) => {
+    const { kind, name, reason, line, remedy } = object;
+    if (kind === 'hidden')
+      return [finding('BND152', name, reason, { ...(remedy !== undefined && { remedy }) })];
+    if (line === undefined) return [];
+    const code = kind === 'truncated dump' ? 'BND151' : 'BND150';
+    return [finding(code, `line ${line}: ${name}`, reason, { data: { line, kind } })];
+  });

@@ -17,11 +17,12 @@ export const indexesSql = (flavor: MysqlFlavor): string => `
     FROM information_schema.statistics WHERE table_schema IN (?)
    ORDER BY table_schema, table_name, index_name, seq_in_index`;
 
+/** MariaDB shows the rules to those alone who may do more than SELECT: NULL for others. */
 export const foreignKeysSql = `
   SELECT k.table_schema, k.table_name, k.constraint_name, k.column_name, k.referenced_table_schema, k.referenced_table_name,
          k.referenced_column_name, r.update_rule, r.delete_rule
     FROM information_schema.key_column_usage k
-    JOIN information_schema.referential_constraints r
+    LEFT JOIN information_schema.referential_constraints r
       ON r.constraint_schema = k.constraint_schema AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name
    WHERE k.table_schema IN (?) AND k.referenced_table_name IS NOT NULL
    ORDER BY k.table_schema, k.table_name, k.constraint_name, k.ordinal_position`;

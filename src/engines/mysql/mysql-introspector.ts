@@ -2,12 +2,14 @@
 import type { DatabaseSchema, Relation, UnsupportedObject } from '../../model/database-schema.js';
 import { parseRelationId, relationId, type RelationId } from '../../model/relation-id.js';
 import type { IntrospectOptions, Introspector } from '../engine.js';
+import { accountOf } from './mysql-accounts.js';
 import { autoIncrementSequences } from './mysql-auto-increment.js';
 import * as catalogue from './mysql-catalogue.js';
 import { optional, present, text, type Row } from './mysql-catalogue-row.js';
 import type { MysqlQueryable } from './mysql-connection.js';
 import { flavorOf, versionNumber } from './mysql-flavor.js';
 import { readGranted } from './mysql-granted.js';
+import { readHidden } from './mysql-hidden.js';
 import { withJsonColumns } from './mysql-json-alias.js';
 import { readCalledRoutines, readQualifiedNames, routineNames } from './mysql-names.js';
 import {
@@ -18,6 +20,7 @@ import {
   readTriggers,
   tableOptions,
   uniqueKeys,
+  writtenRules,
 } from './mysql-relation-rows.js';
 import { qualifyRoutine, readRoutines } from './mysql-routine-rows.js';
 import { quoteRelation } from './mysql-sql.js';
@@ -47,11 +50,18 @@ export class MysqlIntrospector implements Introspector {
   /** The schemas of the named relations, cut down to them: partitions are no relations of their own here. */
   async readRelations(relations: readonly RelationId[]): Promise<DatabaseSchema> {
     const schemas = [...new Set(relations.map((id) => parseRelationId(id).schema))];
-    const schema = await this.read({ schemas });
+    const schema = await this.#read({ schemas });
     return { ...schema, relations: schema.relations.filter((relation) => relations.includes(relation.id)) };
   }
 
   async read(options: IntrospectOptions): Promise<DatabaseSchema> {
+    const schema = await this.#read(options);
+    const reader = { account: schema.administrators?.[0] ?? '', product: schema.product };
+    const hidden = await readHidden(this.#session, reader, schema.schemas);
+    return { ...schema, unsupported: [...hidden, ...schema.unsupported] };
+  }
+
+  async #read(options: IntrospectOptions): Promise<DatabaseSchema> {
     const [versionRow] = await this.#session.query({
       sql: 'SELECT version() AS version, current_user() AS account',
     });
@@ -68,7 +78,7 @@ export class MysqlIntrospector implements Introspector {
       types: [],
       extensions: [],
       // The account that reads is dbps's own, and another one on another server.
-      administrators: [quoteAccount(text(versionRow ?? {}, 'account'))],
+      administrators: [accountOf(text(versionRow ?? {}, 'account'))],
     } as const;
     if (schemas.length === 0) return { ...base, relations: [], sequences: [], routines: [], unsupported: [] };
 
@@ -80,7 +90,9 @@ export class MysqlIntrospector implements Introspector {
     const rowsOf = {
       columns: groupByRelation(await ask(catalogue.columnsSql)),
       indexes: groupByRelation(await ask(catalogue.indexesSql(flavor))),
-      foreignKeys: groupByRelation(await ask(catalogue.foreignKeysSql)),
+      foreignKeys: groupByRelation(
+        await this.#withRules(await ask(catalogue.foreignKeysSql), options.signal),
+      ),
       checks: groupByRelation(await ask(flavor.checksSql)),
       views: groupByRelation(await ask(catalogue.viewsSql)),
       triggers: groupByRelation(await ask(catalogue.triggersSql)),
@@ -162,6 +174,18 @@ export class MysqlIntrospector implements Introspector {
     return { ...base, relations, sequences: autoIncrementSequences(relations), routines, unsupported };
   }
 
+  async #withRules(keys: readonly Row[], signal?: AbortSignal): Promise<readonly Row[]> {
+    const idOf = (row: Row) => relationId(text(row, 'table_schema'), text(row, 'table_name'));
+    const rules = new Map<string, Pick<Row, 'delete_rule' | 'update_rule'>>();
+    for (const id of new Set(keys.filter((row) => row['delete_rule'] == null).map(idOf))) {
+      signal?.throwIfAborted();
+      const [row] = await this.#session.query({ sql: `SHOW CREATE TABLE ${quoteRelation(id)}` });
+      for (const { name, ...rule } of writtenRules(text(row ?? {}, 'create table')))
+        rules.set(`${id} ${name}`, rule);
+    }
+    return keys.map((row) => ({ ...row, ...rules.get(`${idOf(row)} ${text(row, 'constraint_name')}`) }));
+  }
+
   /** information_schema shows partitions one by one; only SHOW CREATE has the clause as it can be written again. */
   async #partitionClauses(
     ids: readonly RelationId[],
@@ -220,10 +244,4 @@ export class MysqlIntrospector implements Introspector {
     const names = wanted ?? (this.#database === '' ? all : [this.#database]);
     return all.filter((name) => names.includes(name));
   }
-}
-
-/** `shop@%` → `'shop'@'%'`, as grants name accounts. */
-function quoteAccount(account: string): string {
-  const at = account.lastIndexOf('@');
-  return `'${account.slice(0, at)}'@'${account.slice(at + 1)}'`;
 }

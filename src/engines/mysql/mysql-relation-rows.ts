@@ -155,6 +155,20 @@ export function readForeignKeys(rows: readonly Row[]): readonly ForeignKey[] {
   });
 }
 
+const KEY_RULES =
+  /^\s*CONSTRAINT `((?:[^`]|``)+)` FOREIGN KEY .*?\)(?: ON DELETE ([A-Z ]+?))?(?: ON UPDATE ([A-Z ]+?))?,?$/gm;
+
+/** The rules of foreign keys as SHOW CREATE TABLE writes them, one key a line; what is not written is RESTRICT. */
+export function writtenRules(
+  definition: string,
+): readonly { readonly name: string; readonly delete_rule: string; readonly update_rule: string }[] {
+  return [...definition.matchAll(KEY_RULES)].map(([, name = '', onDelete, onUpdate]) => ({
+    name: name.replaceAll('``', '`'),
+    delete_rule: onDelete ?? 'RESTRICT',
+    update_rule: onUpdate ?? 'RESTRICT',
+  }));
+}
+
 /** InnoDB: NO ACTION and RESTRICT are the same thing under two names, and versions differ in which one they show. */
 function action(rule: string): ReferentialAction {
   const lower = rule.toLowerCase();

@@ -158,6 +158,14 @@ export const BND = {
     example: 'schema.sql: pg_dump writes "database dump complete" last',
     fix: 'Make the dump again and check the exit code of pg_dump or mysqldump.',
   },
+  BND152: {
+    severity: 'warning',
+    title: 'the account does not see all of the database',
+    meaning:
+      'The server shows an account only what it has a right to, and says nothing of the rest. Relations, triggers, routines or events that are there may be missing from the proposal and from the plan.',
+    example: "shop: 'analyst'@'%' does not see triggers, events of it",
+    fix: 'Give the account that dbps reads with the privileges that the finding names, and run again.',
+  },
   BND160: {
     severity: 'note',
     title: 'the use of the database was not seen, or not whole',

@@ -161,6 +161,12 @@ export function unsupportedFindings(schema: DatabaseSchema, assignment: Assignme
     .filter((object) => object.relation === undefined || !assignment.excluded.has(object.relation))
     .map((object) => {
       const service = object.relation === undefined ? undefined : assignment.serviceOf.get(object.relation);
+      if (object.kind === 'hidden')
+        return finding('BND152', {
+          subject: object.name,
+          message: object.reason,
+          remedy: object.remedy ?? 'give the account that reads the right to see it',
+        });
       return finding('BND406', {
         subject: `${object.kind} ${object.name}`,
         message: object.reason,
