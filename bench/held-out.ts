@@ -40,7 +40,7 @@ const START = {
 } as const satisfies Record<string, readonly [start: number, within: number]>;
 
 type Name = keyof typeof START;
-type Setting = Readonly<Record<Name, number>>;
+export type Setting = Readonly<Record<Name, number>>;
 const NAMES = Object.keys(START) as Name[];
 
 const CANDIDATES = 120;
@@ -112,24 +112,36 @@ const round = (value: number): number => Math.round(value * 1000) / 1000;
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** One JSON line a set left out, then their mean, then what the start itself and the shipped weights score on all. */
-export function benchHeldOut(sets: readonly HeldOutSet[]): void {
+export interface HeldOut {
+  readonly set: HeldOutSet;
+  /** The weights that the other sets chose. */
+  readonly chosen: Setting;
+}
+
+/** For each set, the weights that are best on the others; what is best on itself is not asked. */
+export function chooseHeldOut(sets: readonly HeldOutSet[], number: number): readonly HeldOut[] {
   const random = seededRandom(20_261_123);
-  const candidates = Array.from({ length: CANDIDATES }, () => drawSetting(random));
+  const candidates = Array.from({ length: number }, () => drawSetting(random));
   const searched = candidates.map((setting) =>
     sets.map((set) => {
       const { ari, nmi } = score(set, setting, RUNS.search);
       return ari + nmi;
     }),
   );
-  const found = sets.map((set, left) => {
+  return sets.map((set, left) => {
     const byTheOthers = candidates
       .map((setting, at) => ({
         setting,
         value: mean((searched[at] ?? []).filter((_, other) => other !== left)),
       }))
       .sort((a, b) => b.value - a.value);
-    const chosen = geometricMean(byTheOthers.slice(0, BEST).map(({ setting }) => setting));
+    return { set, chosen: geometricMean(byTheOthers.slice(0, BEST).map(({ setting }) => setting)) };
+  });
+}
+
+/** One JSON line a set left out, then their mean, then what the start itself and the shipped weights score on all. */
+export function benchHeldOut(sets: readonly HeldOutSet[]): void {
+  const found = chooseHeldOut(sets, CANDIDATES).map(({ set, chosen }) => {
     const result = score(set, chosen, undefined);
     const line = {
       leftOut: set.set,

@@ -30,19 +30,12 @@ import { nameResolver, type ResolvedUse } from './workload.js';
 
 export { NO_EVIDENCE, type BoundaryEvidence } from './boundary-evidence.js';
 
-/** Runs behind each alternative: it is for comparison, not for a signature. */
-const ALTERNATIVE_RUNS = 25;
-
 /** @throws UsageError when pins contradict each other. */
 export function analyzeBoundaries(input: AnalysisInput, given: BoundaryEvidence = NO_EVIDENCE): Analysis {
   const evidence = collectEvidence(input.schema, given);
   const pins = resolvePins(evidence.index, evidence.relations.length, input.pins);
   const graph = pinnedGraph(evidence, pins);
-  const balanced = partition(graph, {
-    granularity: GRANULARITIES.balanced,
-    // A number of services that is asked for leaves it for comparison only.
-    ...(input.servicesWanted === undefined ? {} : { runs: ALTERNATIVE_RUNS }),
-  });
+  const balanced = partition(graph, { granularity: GRANULARITIES.balanced });
   const grouping =
     input.servicesWanted === undefined
       ? partitionBeside(balanced, graph, { granularity: input.granularity })
@@ -256,7 +249,7 @@ function alternatives(
     const isProposed = input.servicesWanted === undefined && input.granularity === GRANULARITIES[name];
     const grouping = isProposed
       ? proposed
-      : partitionBeside(balanced, graph, { granularity: GRANULARITIES[name], runs: ALTERNATIVE_RUNS });
+      : partitionBeside(balanced, graph, { granularity: GRANULARITIES[name] });
     const labels = labelGroups(evidence, grouping);
     const home = homesOf(evidence, grouping, labels);
     return {

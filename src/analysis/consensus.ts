@@ -8,6 +8,8 @@ export interface ConsensusOptions {
   readonly resolution: number;
   /** At most so many runs; default CONSENSUS.runs. */
   readonly runs?: number;
+  /** Share of the budget, 0..1, that these runs may have; default all of it. */
+  readonly share?: number;
 }
 
 export const CONSENSUS = {
@@ -39,9 +41,9 @@ export function seekConsensus(
 ): Consensus {
   const { size } = graph;
   const wanted = options.runs ?? CONSENSUS.runs;
-  // Fewer runs are wanted for a rougher answer: they have a smaller share of the time, too.
-  const affordable = Math.floor((CONSENSUS.budget * wanted) / CONSENSUS.runs / Math.max(1, graph.pairs));
-  const fewest = options.runs === undefined ? CONSENSUS.fewestRuns : 1;
+  const share = options.share ?? 1;
+  const affordable = Math.floor((CONSENSUS.budget * share) / Math.max(1, graph.pairs));
+  const fewest = share === 1 ? CONSENSUS.fewestRuns : 1;
   const most = Math.max(fewest, Math.min(wanted, affordable));
   const runs: number[][] = [];
   for (let run = 0; run < most; run += 1) {

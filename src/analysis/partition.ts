@@ -35,8 +35,10 @@ export interface Grouping {
 export interface PartitionOptions {
   readonly granularity: number;
   readonly servicesWanted?: number;
-  /** Fewer runs for a rougher answer. */
+  /** At most so many runs. */
   readonly runs?: number;
+  /** Share of the time of a proposal, 0..1. */
+  readonly share?: number;
 }
 
 export function resolutionFor(relations: number, granularity: number): number {
@@ -81,6 +83,7 @@ export function partition(
   const { runs, groups } = seekConsensus(graph, pins.apart, {
     resolution,
     ...(options.runs === undefined ? {} : { runs: options.runs }),
+    ...(options.share === undefined ? {} : { share: options.share }),
   });
   const sizes = new Array<number>(pins.nodes).fill(0);
   for (const node of pins.nodeOf) sizes[node] = (sizes[node] as number) + 1;

@@ -1,5 +1,6 @@
 /** `analyze` for a pull request or a wiki. */
 import type { Analysis } from '../model/analysis.js';
+import { sameProposals } from './alternatives.js';
 import { cell, findingsSection, markdownTable } from './markdown.js';
 import { ADVICE, connectionsText, formatRate, serviceProfile } from './service-profile.js';
 import type { AnalyzeReport } from './text/analyze.js';
@@ -62,7 +63,8 @@ function apartText({ shared, unassigned }: Analysis): readonly string[] {
 }
 
 function alternativesTable({ alternatives }: Analysis): string {
-  return markdownTable(
+  const same = sameProposals(alternatives);
+  const rows = markdownTable(
     ['', 'services', 'crossing references', 'joins', 'transactions', 'price'],
     alternatives.map((alternative) => [
       alternative.name,
@@ -73,6 +75,7 @@ function alternativesTable({ alternatives }: Analysis): string {
       alternative.price.toFixed(1),
     ]),
   );
+  return same === undefined ? rows : `${rows}\n\n${same}`;
 }
 
 function crossingsTable({ crossings }: Analysis): string {

@@ -1,6 +1,7 @@
 import type { Analysis, Placement } from '../../model/analysis.js';
 import type { DatabaseSchema } from '../../model/database-schema.js';
 import type { Finding } from '../../model/finding.js';
+import { sameProposals } from '../alternatives.js';
 import { ADVICE, connectionsText, formatRate, serviceProfile } from '../service-profile.js';
 import type { Style } from '../style.js';
 import { countFindings, findingsText } from './findings.js';
@@ -108,6 +109,7 @@ function connectionsBlock(analysis: Analysis): readonly string[] {
 
 function alternativesText({ alternatives }: Analysis): readonly string[] {
   if (alternatives.every(({ services }) => services.length < 2)) return [];
+  const same = sameProposals(alternatives);
   return [
     table(
       [
@@ -122,7 +124,7 @@ function alternativesText({ alternatives }: Analysis): readonly string[] {
         ]),
       ],
       { right: [1, 2, 3, 4, 5], gap: '   ' },
-    ),
+    ) + (same === undefined ? '' : `\n${wrap(same, 92, '')}`),
   ];
 }
 

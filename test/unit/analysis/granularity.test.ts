@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { largeSchema } from '../../../bench/large-schema.js';
 import { GRANULARITIES } from '../../../src/analysis/granularity.js';
 import { analyze } from '../../../src/app/analyze.js';
+import type { Analysis } from '../../../src/model/analysis.js';
 
 let directory: string;
 beforeAll(() => {
@@ -27,7 +28,7 @@ test.each([
   [250, 500],
 ])('%i relations: coarse <= balanced <= fine, as alternatives and as proposals', async (relations, keys) => {
   const script = largeSchema(relations, keys);
-  const proposals = [];
+  const proposals: Analysis[] = [];
   for (const granularity of Object.values(GRANULARITIES)) proposals.push(await propose(script, granularity));
   for (const { alternatives } of proposals) {
     const numbers = alternatives.map(({ services }) => services.length);
@@ -36,4 +37,11 @@ test.each([
   const proposed = proposals.map(({ services }) => services.length);
   expect(proposed).toEqual(inOrder(proposed));
   expect(proposed[0]).toBeLessThan(proposed[2] as number);
+  // What is shown beside a proposal is what the dial gives: the same services with the same relations, wherever it stands.
+  const groups = (services: readonly { readonly relations: readonly string[] }[]) =>
+    services.map((service) => [...service.relations].sort().join()).sort();
+  for (const { alternatives } of proposals)
+    alternatives.forEach(({ services }, at) =>
+      expect(groups(services)).toEqual(groups(proposals[at]?.services ?? [])),
+    );
 });
