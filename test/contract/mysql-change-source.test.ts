@@ -509,9 +509,27 @@ test.for([
   });
 });
 
-test('a compressed log (log_bin_compress) is read', async () => {
+/** Sets it, or tells that this flavour of the family has no such setting: then nothing of its kind can be in the log. */
+async function isSet(
+  setting: string,
+  session?: Awaited<ReturnType<MysqlTestDatabase['connect']>>,
+): Promise<boolean> {
+  try {
+    await (session === undefined
+      ? server.query(`SET GLOBAL ${setting}`)
+      : session.query(`SET SESSION ${setting}`));
+    return true;
+  } catch (error) {
+    expect((error as { errno?: number }).errno).toBe(UNKNOWN_VARIABLE);
+    return false;
+  }
+}
+const UNKNOWN_VARIABLE = 1193;
+
+test('what MariaDB compresses in the log (log_bin_compress) is read', async () => {
   const source = await openSource('CREATE TABLE t (id int PRIMARY KEY, note text)');
-  await server.query('SET GLOBAL log_bin_compress = ON, GLOBAL log_bin_compress_min_len = 10');
+  expect(await isSet('log_bin_compress = ON')).toBe(server.isMaria);
+  if (server.isMaria) await server.query('SET GLOBAL log_bin_compress_min_len = 10');
   const maps = [await source.map('t')];
   const stream = await source.stream(maps, await source.prepare(maps));
   const note = 'again and '.repeat(100);
@@ -519,7 +537,7 @@ test('a compressed log (log_bin_compress) is read', async () => {
     `INSERT INTO t VALUES (1, '${note}'); UPDATE t SET id = 2; DELETE FROM t; TRUNCATE TABLE /* ${note} */ t`,
   );
   const changes = changesOf(await readUpToMarker(source, stream));
-  await server.query('SET GLOBAL log_bin_compress = OFF');
+  await isSet('log_bin_compress = OFF');
   expect(changes).toEqual([
     { kind: 'insert', map: maps[0], values: ['1', note] },
     { kind: 'update', map: maps[0], values: ['2', note], oldKey: ['1'] },
@@ -527,6 +545,83 @@ test('a compressed log (log_bin_compress) is read', async () => {
     { kind: 'truncate', maps: [maps[0]], leaves: [maps[0]?.source] },
   ]);
 });
+
+test('VECTOR, on servers that have it, is refused before anything is begun', async () => {
+  const source = await openSource('CREATE TABLE t (id int PRIMARY KEY)');
+  const hasVectors = await source.sql.query('ALTER TABLE t ADD v VECTOR(3)').then(
+    () => true,
+    (error: { errno?: number }) => {
+      expect(UNKNOWN_TYPE).toContain(error.errno);
+      return false;
+    },
+  );
+  if (!hasVectors) return;
+  await expect(source.prepare([await source.map('t')])).rejects.toMatchObject({
+    code: 'DBPS_E355',
+    message: expect.stringContaining('column "v": VECTOR') as string,
+  });
+  // Beside what is captured it disturbs nobody.
+  await source.sql.query('CREATE TABLE plain (id int PRIMARY KEY)');
+  const plain = [await source.map('plain')];
+  const stream = await source.stream(plain, await source.prepare(plain));
+  await source.sql.query(
+    "INSERT INTO t VALUES (1, TO_VECTOR('[1.5, -2, 3e-20]')), (2, NULL); INSERT INTO plain VALUES (1); UPDATE t SET v = NULL",
+  );
+  expect(changesOf(await readUpToMarker(source, stream))).toEqual([
+    { kind: 'insert', map: plain[0], values: ['1'] },
+  ]);
+});
+/** As MySQL says it, and as MariaDB does. */
+const UNKNOWN_TYPE = [1064, 4161];
+
+const UNREADABLE = [
+  ['binlog_transaction_compression', 'ON', 'OFF', 'compressed'],
+  ['binlog_row_value_options', "'PARTIAL_JSON'", "''", 'as differences'],
+] as const;
+
+test.for(UNREADABLE)('MySQL: capture is not begun on %s = %s', async ([name, value, usual, why]) => {
+  const source = await openSource('CREATE TABLE t (id int PRIMARY KEY, j json)');
+  const maps = [await source.map('t')];
+  expect(await isSet(`${name} = ${value}`)).toBe(!server.isMaria);
+  if (server.isMaria) return;
+  await expect(source.prepare(maps)).rejects.toMatchObject({
+    code: 'DBPS_E359',
+    message: expect.stringContaining(why) as string,
+    hint: expect.stringContaining(`${name} = ${usual}`) as string,
+  });
+  await isSet(`${name} = ${usual}`);
+  expect(await source.changes.status(STREAM)).toBeNull();
+});
+
+test.for(UNREADABLE)(
+  'MySQL: a session that sets %s = %s ends the stream before what it cannot read; nothing is passed over',
+  async ([name, value, , why]) => {
+    const source = await openSource('CREATE TABLE t (id int PRIMARY KEY, j json)');
+    const maps = [await source.map('t')];
+    const capture = await source.prepare(maps);
+    await source.sql.query(`INSERT INTO t VALUES (1, JSON_OBJECT('a', 1, 'b', REPEAT('x', 2000)))`);
+    const session = await source.sql.connect(rootUrlOf(source));
+    expect(await isSet(`${name} = ${value}`, session)).toBe(!server.isMaria);
+    if (server.isMaria) return;
+    await session.query("UPDATE t SET j = JSON_REPLACE(j, '$.a', 2)");
+    await source.sql.query("INSERT INTO t VALUES (2, '{}')");
+    // From where it began, and from where the change before ended: always the same.
+    let from = capture.start;
+    for (const expected of [['1'], []]) {
+      const ids: unknown[] = [];
+      const stream = await source.stream(maps, capture, { applied: from, received: from });
+      await expect(
+        (async () => {
+          for await (const { changes, end } of stream) {
+            ids.push(...changes.map((change) => (change.kind === 'insert' ? change.values[0] : change.kind)));
+            from = end;
+          }
+        })(),
+      ).rejects.toMatchObject({ code: 'DBPS_E359', message: expect.stringContaining(why) as string });
+      expect(ids).toEqual(expected);
+    }
+  },
+);
 
 test.for([
   ['binlog_format', 'MIXED', 'ROW'],
