@@ -1,6 +1,8 @@
 /**
  * A MySQL-family server for one test file: a private MariaDB in a temporary directory, or the server that DBPS_TEST_MYSQL_URL names (as
- * an account that may create accounts and databases); a file that starts a second one gets that of DBPS_TEST_MYSQL_URL_2. dbps works as an account without SUPER; the application has nothing but row writes.
+ * an account that may create accounts and databases); a file that starts a second one gets that of DBPS_TEST_MYSQL_URL_2. What such a server lets be set while it runs is set
+ * as a test asks, and put back; who asks for no log or no performance_schema gets DBPS_TEST_MYSQL_URL_BARE, one that was started without both. dbps works as an account without SUPER; the
+ * application has nothing but row writes.
  */
 import { randomBytes } from 'node:crypto';
 import mysql from 'mysql2/promise';
@@ -57,10 +59,49 @@ const forMysql = (sql: string): string =>
         `(WITH RECURSIVE s (seq) AS (SELECT ${from} UNION ALL SELECT seq + 1 FROM s WHERE seq < ${to}) SELECT seq FROM s) AS ${name}`,
     );
 
+type Settings = Readonly<Record<string, string | number>>;
+
+/** Taken only by a server that starts. */
+const BARE = process.env['DBPS_TEST_MYSQL_URL_BARE'];
+const isBare = (settings: Settings): boolean =>
+  'skip-log-bin' in settings || settings['performance_schema'] === 'OFF';
+
+/** What a running server refuses to be set: unknown to it (MariaDB's in MySQL), read-only while it runs, not a value of its. */
+const NOT_NOW = [1193, 1238, 1231];
+
+/** @returns what puts the settings back. */
+async function set(
+  query: MysqlTestServer['query'],
+  settings: Settings,
+  isMaria: boolean,
+): Promise<() => Promise<void>> {
+  const before: [string, unknown][] = [];
+  for (const [asked, wanted] of Object.entries(settings)) {
+    const inDays = !isMaria && asked === 'expire-logs-days';
+    const name = inDays ? 'binlog_expire_logs_seconds' : asked.replaceAll('-', '_');
+    const value = inDays ? Number(wanted) * 86_400 : wanted;
+    try {
+      const [row] = await query(`SELECT @@global.${name} AS now`);
+      await query(`SET GLOBAL ${name} = ?`, [value]);
+      before.unshift([name, row?.['now']]);
+    } catch (error) {
+      if (!NOT_NOW.includes((error as { errno?: number }).errno ?? 0)) throw error;
+    }
+  }
+  return async () => {
+    for (const [name, value] of before)
+      // Numbers are read as text where they are large.
+      await query(`SET GLOBAL ${name} = ?`, [/^\d+$/.test(String(value)) ? Number(value) : value]);
+  };
+}
+
+/** `exactly`: a server as asked, if need be a private one where another was given. */
 export async function startMysqlServer(
-  settings: Readonly<Record<string, string | number>> = {},
+  settings: Settings = {},
+  { exactly = false }: { readonly exactly?: boolean } = {},
 ): Promise<MysqlTestServer> {
-  const given = GIVEN.length === 0 ? undefined : GIVEN[handedOut++ % GIVEN.length];
+  const shared = GIVEN.length === 0 ? undefined : GIVEN[handedOut++ % GIVEN.length];
+  const given = !isBare(settings) ? shared : (BARE ?? (exactly ? undefined : shared));
   const server =
     given !== undefined
       ? { rootUrl: given, stop: async () => undefined }
@@ -90,6 +131,7 @@ export async function startMysqlServer(
     return Array.isArray(rows) ? (rows as Record<string, unknown>[]) : [];
   };
   if (given !== undefined) await root.query('DROP DATABASE IF EXISTS dbps');
+  const putBack = given === undefined ? async () => undefined : await set(asRoot, settings, isMaria);
   // What a sequence is written out as is deeper than the server lets a query go.
   if (!isMaria) await root.query('SET GLOBAL cte_max_recursion_depth = 100000');
   for (const { user, password } of [ADMIN, APPLICATION]) {
@@ -97,7 +139,11 @@ export async function startMysqlServer(
   }
   await asRoot(`GRANT ${SERVER_WIDE.join(', ')} ON *.* TO '${ADMIN.user}'@'%'`);
   // What SEC215 asks for: MySQL has no PUBLIC, so dbps has to see whom it lets read dbps.route.
-  if (!isMaria) await asRoot(`GRANT SELECT ON mysql.* TO '${ADMIN.user}'@'%'`);
+  if (!isMaria) {
+    await asRoot(`GRANT SELECT ON mysql.* TO '${ADMIN.user}'@'%'`);
+    // And SEC216.
+    await asRoot(`GRANT SELECT ON performance_schema.* TO '${ADMIN.user}'@'%'`);
+  }
   for (const database of ['`dbps`', '`t\\_%`'])
     await asRoot(`GRANT ALL ON ${database}.* TO '${ADMIN.user}'@'%' WITH GRANT OPTION`);
 
@@ -179,6 +225,7 @@ export async function startMysqlServer(
       };
     },
     stop: async () => {
+      await putBack();
       await root.end().catch(() => root.destroy());
       await server.stop();
     },

@@ -41,6 +41,10 @@ export function createMysqlSchema(schema: DatabaseSchema): readonly StagedStatem
   const tables = schema.relations.filter(isOwnable);
   const views = schema.relations.filter((relation) => relation.kind === 'view');
   const names = [...new Set(schema.relations.map((relation) => relation.schema))].sort();
+  const grants = [
+    ...grantStatements('base', tables.map(relationGrants)),
+    ...grantStatements('constraint', [...views.map(relationGrants), ...schema.routines.map(routineGrants)]),
+  ];
   return [
     ...names.map((name) =>
       statement(
@@ -52,16 +56,24 @@ export function createMysqlSchema(schema: DatabaseSchema): readonly StagedStatem
       ),
     ),
     ...tables.map(createTable),
-    ...grantStatements('base', tables.map(relationGrants)),
+    ...onceEach(grants, 'base'),
     ...tables.flatMap((table) => table.indexes.flatMap((index) => addIndex(table, index))),
     ...tables.flatMap(addChecks),
     // Without looking at the rows: the runner's sessions check no foreign keys, and neither do the applier's.
     ...tables.flatMap((table) => table.foreignKeys.map((key) => addForeignKey(table, key))),
     ...createViews(views),
     ...schema.routines.map(createRoutine),
-    ...grantStatements('constraint', [...views.map(relationGrants), ...schema.routines.map(routineGrants)]),
+    ...onceEach(grants, 'constraint'),
     ...tables.flatMap((table) => table.triggers.map((trigger) => createTrigger(table, trigger))),
   ];
+}
+
+/** Those of a stage, without accounts that an earlier stage has made. */
+function onceEach(statements: readonly StagedStatement[], stage: Stage): readonly StagedStatement[] {
+  return statements.filter(
+    ({ sql }, i) =>
+      statements[i]?.stage === stage && statements.findIndex((other) => other.sql === sql) === i,
+  );
 }
 
 /** An event acts by itself, so it comes with the opening; a procedure waits until it is called. */

@@ -28,7 +28,6 @@ const SETTINGS = [
   'binlog_row_image',
   'binlog_row_value_options',
   'binlog_transaction_compression',
-  'log_bin_compress',
   'gtid_mode',
   'server_id',
   'expire_logs_days',
@@ -42,6 +41,7 @@ const SETTINGS = [
   'super_read_only',
   'wsrep_on',
   'group_replication_single_primary_mode',
+  'performance_schema',
 ] as const;
 
 export async function readServer(session: MysqlQueryable): Promise<ServerFacts> {

@@ -113,19 +113,21 @@ const RULES: readonly Rule[] = [
             remedy: `SET GLOBAL binlog_row_value_options = ''; no restart; ${REMEMBER}`,
           },
   },
-  ...(['binlog_transaction_compression', 'log_bin_compress'] as const).map((setting): Rule => ({
+  {
+    // MariaDB compresses events one by one (log_bin_compress): those are read.
     name: 'log compression',
-    setting,
+    setting: 'binlog_transaction_compression',
     isOfLog: true,
     judge: (value) =>
       isOn(value)
         ? {
             code: 'RPL124',
-            message: `${setting} is ON: what is compressed in the log cannot be read`,
-            remedy: `SET GLOBAL ${setting} = OFF; no restart; ${REMEMBER}`,
+            message:
+              'binlog_transaction_compression is ON: whole transactions are compressed in the log, and cannot be read',
+            remedy: `SET GLOBAL binlog_transaction_compression = OFF; no restart; ${REMEMBER}`,
           }
         : null,
-  })),
+  },
   {
     name: 'server_id',
     setting: 'server_id',

@@ -79,7 +79,37 @@ export function assessPrivileges(
         }),
   );
   checks.push(assessRouteReaders(grants, server, account, scope));
+  if (server.product === 'MySQL') checks.push(assessLockHolders(grants, server, account, scope));
   return checks;
+}
+
+/** MySQL says who holds a lock in performance_schema only; MariaDB to whoever has PROCESS. */
+function assessLockHolders(
+  grants: readonly Grant[],
+  server: ServerFacts,
+  account: string,
+  scope: JudgementScope,
+): PreflightCheck {
+  const name = 'lock holders';
+  if (server.settings.get('performance_schema') !== 'OFF') {
+    if (missingPrivileges(grants, ['SELECT'], { schema: 'performance_schema' }).length === 0)
+      return ok(name, 'may be seen');
+    return problem(name, scope, {
+      code: 'SEC216',
+      severity: 'warning',
+      subject: account,
+      message: `${account} does not see who holds a lock: a take-over waits for a runner that is frozen in a transaction, and readers of legacy relations are seen only while their statements run`,
+      remedy: `GRANT SELECT ON performance_schema.* TO ${account};`,
+    });
+  }
+  return problem(name, scope, {
+    code: 'SEC216',
+    severity: 'warning',
+    subject: 'performance_schema',
+    message:
+      'performance_schema is OFF: who holds a lock cannot be seen; a take-over waits for a runner that is frozen in a transaction, and readers of legacy relations are seen only while their statements run',
+    remedy: 'in the server’s configuration, under [mysqld]: performance_schema = ON; restart needed',
+  });
 }
 
 /** The router in an application reads dbps.route as the application's account. */

@@ -85,6 +85,7 @@ export class MysqlWorkload implements WorkloadReader {
             "UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ('statements_digest', 'global_instrumentation', 'thread_instrumentation')",
         });
     }
+    await this.#tellUncounted(gaps);
     const users = rows.length === 0 ? new Map<string, string>() : await this.#users(gaps);
     return rows.map((row) => {
       const user = users.get(row['digest'] ?? '');
@@ -95,6 +96,22 @@ export class MysqlWorkload implements WorkloadReader {
         schema: row['schema_name'] ?? '',
         ...(user !== undefined && { user }),
       };
+    });
+  }
+
+  /** When its table is full, the server counts every statement that is new to it in one row without a text. */
+  async #tellUncounted(gaps: WorkloadGap[]): Promise<void> {
+    const [row] = await this.pool.query(
+      `SELECT SUM(count_star) AS calls, @@global.performance_schema_digests_size AS size
+         FROM performance_schema.events_statements_summary_by_digest WHERE digest IS NULL AND schema_name IS NULL`,
+    );
+    const calls = Number(row?.['calls'] ?? 0);
+    if (calls === 0) return;
+    gaps.push({
+      what: 'statements',
+      reason: `the workload is a part only: the server keeps ${row?.['size'] ?? ''} different statements, its table is full, and ${calls} ${calls === 1 ? 'call' : 'calls'} of others were counted without their text`,
+      remedy:
+        'TRUNCATE TABLE performance_schema.events_statements_summary_by_digest (counting begins anew), and run analyze again when it has counted for a week; or a larger performance_schema_digests_size in the configuration and a restart; or give a statement log: --log',
     });
   }
 

@@ -38,9 +38,10 @@ export const PREFLIGHT_MYSQL = {
     title: 'the log is compressed',
     severity: 'error',
     meaning:
-      'Compressed transactions (MySQL) and compressed events (MariaDB) in the log are not read; their rows would be missing.',
-    example: 'binlog_transaction_compression is ON: what is compressed in the log cannot be read',
-    fix: 'SET GLOBAL binlog_transaction_compression = OFF; or SET GLOBAL log_bin_compress = OFF; (no restart), and let applications connect anew.',
+      'MySQL’s binlog_transaction_compression puts whole transactions into the log as one compressed event, which is not read; their rows would be missing. MariaDB’s log_bin_compress is read.',
+    example:
+      'binlog_transaction_compression is ON: whole transactions are compressed in the log, and cannot be read',
+    fix: 'SET GLOBAL binlog_transaction_compression = OFF; (no restart), and let applications connect anew.',
   },
   RPL125: {
     title: 'the server has no number',
@@ -158,6 +159,14 @@ export const PREFLIGHT_MYSQL = {
       'The router in an application asks dbps.route where a service lives. On MariaDB 10.11 and later dbps lets every account read it, if it may: that takes CREATE USER until somebody has granted anything to PUBLIC. Elsewhere it lets the accounts that read the database, if it may see them. Without either an application writes to the old owner until its fence refuses that, and then waits in vain.',
     example: "'dbps'@'%' can let neither every account read dbps.route nor see which accounts would have to",
     fix: "GRANT SELECT ON mysql.* TO 'dbps'@'%'; or grant each application’s account SELECT ON dbps.* on both servers.",
+  },
+  SEC216: {
+    title: 'who holds a lock cannot be seen',
+    severity: 'warning',
+    meaning:
+      'MySQL shows who waits for whom, and who has read a table in an open transaction, in performance_schema only. Without it dbps cannot end the sessions of a runner that is frozen in a transaction: a take-over waits until they end by themselves. Who still uses legacy relations is then told from the statements that are running at each look.',
+    example: "'dbps'@'%' does not see who holds a lock",
+    fix: "GRANT SELECT ON performance_schema.* TO 'dbps'@'%'; where it is off, performance_schema = ON in the configuration and a restart.",
   },
   TRG313: {
     title: 'code that stays writes to relations that move',

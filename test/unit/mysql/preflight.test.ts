@@ -51,7 +51,6 @@ test.each([
   ['RPL122 error', { binlog_row_image: 'MINIMAL' }],
   ['RPL123 error', { binlog_row_value_options: 'PARTIAL_JSON' }],
   ['RPL124 error', { binlog_transaction_compression: 'ON' }],
-  ['RPL124 error', { log_bin_compress: 'ON' }],
   ['RPL125 error', { server_id: '0' }],
   ['RPL126 note', { gtid_mode: 'OFF' }],
   ['RPL127 warning', { binlog_expire_logs_seconds: '3600' }],
