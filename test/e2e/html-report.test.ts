@@ -40,6 +40,7 @@ const SHOP: HtmlInput = {
   verdict: null,
   profiles: {},
   alternatives: [],
+  sameProposals: null,
   connections: null,
   services: ['orders', 'users'],
   relations: [
@@ -225,30 +226,32 @@ interface Box {
   readonly y2: number;
 }
 
-/** Where cards with their names, and numbers of crossings that are shown, stand in the picture. */
-const drawn = (page: Page): Promise<{ cards: Box[]; counts: Box[] }> =>
+/** Where cards, their names, and numbers of crossings that are shown, stand in the picture. */
+const drawn = (page: Page): Promise<{ cards: Box[]; names: Box[]; counts: Box[] }> =>
   page.evaluate(() => {
     interface Drawn {
       id(): string;
       data(key: string): string;
       hasClass(name: string): boolean;
+      visible(): boolean;
       midpoint(): { x: number; y: number };
       boundingBox(options: object): Omit<Box, 'name'>;
     }
     const { cy } = (document.getElementById('graph') as unknown as { _cyreg: { cy: unknown } })._cyreg as {
       cy: { $(selector: string): { map<T>(to: (drawn: Drawn) => T): T[] } };
     };
-    const box = (drawn: Drawn) => {
-      const { x1, x2, y1, y2 } = drawn.boundingBox({ includeLabels: true, includeOverlays: false });
+    const box = (drawn: Drawn, what: object) => {
+      const { x1, x2, y1, y2 } = drawn.boundingBox({ includeOverlays: false, ...what });
       return { name: drawn.id(), x1, x2, y1, y2 };
     };
+    const services = cy.$('node[kind="service"]');
     return {
-      cards: cy.$('node[kind="service"]').map(box),
+      cards: services.map((drawn) => box(drawn, { includeLabels: false })),
+      names: services.map((drawn) => box(drawn, { includeNodes: false, includeLabels: true })),
       counts: cy.$('edge[kind="bundle"][count]').map((edge) => {
+        if (edge.hasClass('uncounted') || !edge.visible()) return { name: '', x1: 0, x2: 0, y1: 0, y2: 0 };
         const { x, y } = edge.midpoint();
-        return edge.hasClass('uncounted')
-          ? { name: '', x1: 0, x2: 0, y1: 0, y2: 0 }
-          : { name: edge.id(), x1: x - 6, x2: x + 6, y1: y - 6, y2: y + 6 };
+        return { name: edge.id(), x1: x - 6, x2: x + 6, y1: y - 6, y2: y + 6 };
       }),
     };
   });
@@ -257,6 +260,8 @@ const overlapping = (boxes: readonly Box[]): string[] =>
   boxes.flatMap((a, at) =>
     boxes
       .slice(at + 1)
+      // A name may stand on its own card.
+      .filter((b) => a.name !== b.name)
       .filter((b) => a.x1 < b.x2 - 1 && b.x1 < a.x2 - 1 && a.y1 < b.y2 - 1 && b.y1 < a.y2 - 1)
       .map((b) => `${a.name} and ${b.name}`),
   );
@@ -281,11 +286,68 @@ test.each([
     replacement: '',
   }));
   const { page, problems } = await open({ ...SHOP, title: 'names', services, relations, edges, bundles: [] });
-  const { cards, counts } = await drawn(page);
+  const { cards, names, counts } = await drawn(page);
   const shown = counts.filter(({ name }) => name !== '');
   expect(cards.length).toBe(groups);
   expect(shown.length).toBeGreaterThan(2);
-  expect(overlapping([...cards, ...shown])).toEqual([]);
+  expect(names.filter(({ x1, x2 }) => x2 > x1).length).toBe(groups);
+  expect(overlapping([...cards, ...names, ...shown])).toEqual([]);
+  expect(problems).toEqual([]);
+  await page.context().close();
+});
+
+test('from afar services with their numbers, and the dearest lines; all lines of one that is picked; relations on zooming in', async () => {
+  const services = Array.from({ length: 30 }, (_, i) => `service${i}`);
+  const relations = Array.from({ length: 1000 }, (_, i) =>
+    relation(`public.t${i}`, services[i % 30] as string),
+  );
+  const edges = relations.slice(1).map((child, i) => ({
+    child: child.id,
+    parent: `public.t${(i * 13) % 1000}`,
+    label: `${child.id}.x`,
+    cost: 1 + (i % 7),
+    replacement: '',
+  }));
+  const { page, problems } = await open({ ...SHOP, title: 'afar', services, relations, edges, bundles: [] });
+  const seen = () =>
+    page.evaluate(() => {
+      interface Drawn {
+        visible(): boolean;
+        data(key: string): string;
+      }
+      const { cy } = (document.getElementById('graph') as unknown as { _cyreg: { cy: unknown } })._cyreg as {
+        cy: { $(selector: string): { toArray(): Drawn[] } };
+      };
+      const of = (selector: string) =>
+        cy
+          .$(selector)
+          .toArray()
+          .filter((drawn) => drawn.visible());
+      return {
+        texts: of('node[kind="service"]').map((drawn) => drawn.data('text')),
+        relations: of('node[kind="relation"]').length,
+        lines: of('edge[kind="bundle"]').length,
+        ofService7: of('edge[kind="bundle"]').filter((drawn) =>
+          [drawn.data('source'), drawn.data('target')].includes('service:service7'),
+        ).length,
+      };
+    });
+  const afar = await seen();
+  expect(afar.texts).toContain('service7\n34');
+  expect(afar.relations).toBe(0);
+  expect(afar.lines).toBeGreaterThan(20);
+  expect(afar.lines).toBeLessThanOrEqual(60);
+  await page.click('#list button[data-service="service7"]');
+  const partners = new Set(
+    edges
+      .map(({ child, parent }) => [Number(child.slice(8)) % 30, Number(parent.slice(8)) % 30])
+      .flatMap(([a, b]) => (a === b ? [] : a === 7 ? [b] : b === 7 ? [a] : [])),
+  );
+  expect((await seen()).ofService7).toBe(partners.size);
+  // Searching goes to the relation, and shows those that it is tied to.
+  await page.fill('#search', 't37');
+  await page.keyboard.press('Enter');
+  await expect.poll(async () => (await seen()).relations).toBeGreaterThan(30);
   expect(problems).toEqual([]);
   await page.context().close();
 });

@@ -1,6 +1,7 @@
 /** An analysis as the HTML page's input. */
 import type { Analysis, Placement } from '../../model/analysis.js';
 import type { DatabaseSchema } from '../../model/database-schema.js';
+import { sameProposals } from '../alternatives.js';
 import { ADVICE, connectionsText, serviceProfile } from '../service-profile.js';
 import { SHARED_CARD, UNASSIGNED_CARD, homes, type HtmlRelation } from './html-data.js';
 import { renderHtml } from './html-report.js';
@@ -52,6 +53,7 @@ export async function renderAnalysisHtml(
       transactions: alternative.crossingTransactions,
       price: alternative.price,
     })),
+    sameProposals: sameProposals(analysis.alternatives) ?? null,
     connections: connectionsText(analysis.connections, analysis.services.length),
   });
 }

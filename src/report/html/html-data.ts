@@ -16,6 +16,8 @@ export interface HtmlData {
   /** By service: what a team wants to know, as proposed. */
   readonly profiles: Readonly<Record<string, readonly { readonly label: string; readonly text: string }[]>>;
   readonly alternatives: readonly HtmlAlternative[];
+  /** Which of them come to the same; null: none. */
+  readonly sameProposals: string | null;
   /** null: the server's limit is not known. */
   readonly connections: string | null;
 }
@@ -31,6 +33,8 @@ export interface HtmlAlternative {
 
 export interface HtmlService {
   readonly name: string;
+  /** Its name as it is written on its card from afar. */
+  readonly lines: readonly string[];
   /** Top left corner of its card. */
   readonly x: number;
   readonly y: number;
@@ -81,7 +85,34 @@ export const CARD = {
   header: 44,
   nameSize: 24,
   nameOnScreen: 14,
+  farBelow: 0.45,
+  letter: 0.66,
 } as const;
+
+/** Letters of a line on a card: names are wider than cards are from afar. */
+const LINE = 13;
+
+/** A name in lines, broken behind its underscores. */
+export function nameLines(name: string): readonly string[] {
+  const lines: string[] = [];
+  for (const word of name.split(/(?<=_)/)) {
+    const line = lines.at(-1);
+    if (line === undefined || line.length + word.length > LINE) lines.push(word);
+    else lines[lines.length - 1] = line + word;
+  }
+  return lines;
+}
+
+/** What a name and the number below it take on a card seen from afar. */
+export function labelSize(
+  lines: readonly string[],
+  size: number,
+): { readonly width: number; readonly height: number } {
+  return {
+    width: (Math.max(3, ...lines.map((line) => line.length)) * CARD.letter + 0.8) * size,
+    height: (1.2 * (lines.length + 1) + 0.5) * size,
+  };
+}
 
 /** Columns of a card so that it is a little wider than high. */
 export function cardColumns(relations: number): number {

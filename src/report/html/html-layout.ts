@@ -4,7 +4,7 @@
  */
 import cytoscape from 'cytoscape';
 import fcose from 'cytoscape-fcose';
-import { CARD } from './html-data.js';
+import { CARD, labelSize, nameLines } from './html-data.js';
 
 export interface CardBox {
   readonly name: string;
@@ -18,6 +18,9 @@ export interface CardLink {
   readonly weight: number;
 }
 
+/** Cards that forces can place before the time of that grows with the square of their number; nobody follows lines between more. */
+const MOST_BY_FORCE = 120;
+
 let isRegistered = false;
 
 /** Top left corners by name. Deterministic for a given input. */
@@ -25,6 +28,7 @@ export async function placeCards(
   boxes: readonly CardBox[],
   links: readonly CardLink[],
 ): Promise<ReadonlyMap<string, { readonly x: number; readonly y: number }>> {
+  if (boxes.length > MOST_BY_FORCE) return inRows(boxes, links);
   if (!isRegistered) cytoscape.use(fcose);
   isRegistered = true;
   const graph = cytoscape({
@@ -63,11 +67,44 @@ export async function placeCards(
   return new Map(placed.map(({ name, x, y }) => [name, { x: Math.round(x), y: Math.round(y) }]));
 }
 
+/** So many cards that their lines say little: in rows, each beside those that it is tied to most. */
+function inRows(
+  boxes: readonly CardBox[],
+  links: readonly CardLink[],
+): ReadonlyMap<string, { readonly x: number; readonly y: number }> {
+  const ties = new Map<string, { readonly to: string; readonly weight: number }[]>();
+  for (const { a, b, weight } of links)
+    for (const [from, to] of [
+      [a, b],
+      [b, a],
+    ] as const)
+      ties.set(from, [...(ties.get(from) ?? []), { to, weight }]);
+  const pull = new Map(boxes.map(({ name }) => [name, 0]));
+  const left = new Map(boxes.map((box) => [box.name, box]));
+  const gap = 4 * GAP;
+  const area = boxes.reduce((sum, box) => sum + (box.width + gap) * (box.height + gap), 0);
+  const rowWidth = Math.sqrt(area * (SCREEN.width / SCREEN.height));
+  const places = new Map<string, { x: number; y: number }>();
+  let [x, y, highest] = [0, 0, 0];
+  while (left.size > 0) {
+    let next: CardBox | undefined;
+    for (const box of left.values())
+      if (next === undefined || (pull.get(box.name) ?? 0) > (pull.get(next.name) ?? 0)) next = box;
+    if (next === undefined) break;
+    left.delete(next.name);
+    for (const { to, weight } of ties.get(next.name) ?? []) pull.set(to, (pull.get(to) ?? 0) + weight);
+    if (x > 0 && x + next.width > rowWidth) [x, y, highest] = [0, y + highest + gap, 0];
+    places.set(next.name, { x: Math.round(x), y: Math.round(y) });
+    x += next.width + gap;
+    highest = Math.max(highest, next.height);
+  }
+  return places;
+}
+
 /** The picture's part of a small screen (1,400 by 850) less its margin, in pixels: how small everything must become to be seen at once. */
-const SCREEN = { width: 700, height: 600 };
-/** Width of a bold letter by its size. */
-const LETTER = 0.66;
+const SCREEN = { width: 620, height: 580 };
 const GAP = 50;
+const GAP_ON_SCREEN = 14;
 
 /**
  * Pushes cards apart until no name lies on another card. Names keep a size on the screen, so the wider the picture becomes the more room
@@ -76,25 +113,32 @@ const GAP = 50;
 function makeRoomForNames(
   placed: { name: string; x: number; y: number; width: number; height: number }[],
 ): void {
-  for (let round = 0; round < 6; round += 1) {
+  for (let round = 0; round < 12; round += 1) {
     const zoom = zoomToFit(placed);
     const size = Math.max(CARD.nameSize, CARD.nameOnScreen / zoom);
+    const isFar = zoom < CARD.farBelow;
     const withNames = placed.map((box) => {
-      const width = Math.max(box.width, box.name.length * LETTER * size);
-      const above = 1.4 * size;
+      const label = labelSize(nameLines(box.name), size);
+      const width = Math.max(box.width, isFar ? label.width : box.name.length * CARD.letter * size);
+      // From afar the name stands on the card, which becomes as large as that needs; else above it.
+      const above = isFar ? 0 : 1.4 * size;
+      const height = isFar ? Math.max(box.height, label.height) : box.height + above;
       return {
         box,
         x: box.x + box.width / 2 - width / 2,
-        y: box.y - above,
+        y: isFar ? box.y + box.height / 2 - height / 2 : box.y - above,
         width,
-        height: box.height + above,
+        height,
         above,
       };
     });
-    pushApart(withNames, GAP);
-    for (const { box, x, y, width, above } of withNames)
-      Object.assign(box, { x: x + width / 2 - box.width / 2, y: y + above });
-    if (zoomToFit(placed) > 0.97 * zoom) return;
+    pushApart(withNames, isFar ? GAP_ON_SCREEN / zoom : GAP);
+    for (const { box, x, y, width, height, above } of withNames)
+      Object.assign(box, {
+        x: x + width / 2 - box.width / 2,
+        y: isFar ? y + height / 2 - box.height / 2 : y + above,
+      });
+    if (zoomToFit(placed) > 0.99 * zoom) return;
   }
 }
 

@@ -1,8 +1,12 @@
 /** The analysis as one self-contained file: the picture, the list and the prices, with no network and nothing to install. */
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
-import { htmlClient } from './html-client.js';
-import { CARD, cardSize, type HtmlData, type HtmlService } from './html-data.js';
+import { clientActs } from './client/acts.js';
+import { clientModel } from './client/model.js';
+import { clientPanels } from './client/panels.js';
+import { pictureStyle } from './client/picture-style.js';
+import { clientPicture } from './client/picture.js';
+import { CARD, cardSize, nameLines, type HtmlData, type HtmlService } from './html-data.js';
 import { placeCards } from './html-layout.js';
 
 /** Everything but where the cards stand. */
@@ -32,7 +36,7 @@ async function placeServices(input: HtmlInput): Promise<readonly HtmlService[]> 
   const names = [...sizes.keys()].filter((name) => (sizes.get(name) ?? 0) > 0);
   const boxes = names.map((name) => ({ name, ...cardSize(sizes.get(name) ?? 0) }));
   const places = await placeCards(boxes, [...links.values()]);
-  return names.map((name) => ({ name, ...(places.get(name) ?? { x: 0, y: 0 }) }));
+  return names.map((name) => ({ name, lines: nameLines(name), ...(places.get(name) ?? { x: 0, y: 0 }) }));
 }
 
 const escapeHtml = (text: string): string =>
@@ -98,7 +102,13 @@ ${data.verdict === null ? '' : `<p class="verdict">${escapeHtml(data.verdict)}</
 <script>
 // Compilers that keep function names call this helper; it does nothing here.
 const __name = (f) => f;
-(${inScript(htmlClient.toString())})(cytoscape, ${scriptJson(data)}, ${scriptJson(CARD)});
+{
+  const data = ${scriptJson(data)};
+  const model = (${inScript(clientModel.toString())})(data);
+  const picture = (${inScript(clientPicture.toString())})(cytoscape, data, ${scriptJson(CARD)}, model, (${inScript(pictureStyle.toString())}));
+  const panels = (${inScript(clientPanels.toString())})(data, model);
+  (${inScript(clientActs.toString())})(model, picture, panels);
+}
 </script>
 </html>
 `;
@@ -106,11 +116,11 @@ const __name = (f) => f;
 
 const STYLE = `
 :root { color-scheme: light dark;
-  --page:#f6f7f9; --panel:#fff; --text:#1c2430; --soft:#5a6675; --line:#cbd3dd; --card:#eef2f8; --chip:#ffffff; --accent:#2457c5; --on-accent:#fff; --crossing:#c2410c; --inside:#15803d; }
+  --page:#f6f7f9; --panel:#fff; --text:#1c2430; --soft:#5a6675; --line:#cbd3dd; --card:#eef2f8; --chosen:#cfdcf7; --chip:#ffffff; --accent:#2457c5; --on-accent:#fff; --crossing:#c2410c; --inside:#15803d; }
 @media (prefers-color-scheme: dark) { :root:not([data-theme=light]) {
-  --page:#12161c; --panel:#1a2029; --text:#e6ebf2; --soft:#9aa7b8; --line:#3a4554; --card:#1e2631; --chip:#2a3442; --accent:#7aa2f7; --on-accent:#0d1117; --crossing:#fb923c; --inside:#4ade80; } }
+  --page:#12161c; --panel:#1a2029; --text:#e6ebf2; --soft:#9aa7b8; --line:#3a4554; --card:#1e2631; --chosen:#2f4470; --chip:#2a3442; --accent:#7aa2f7; --on-accent:#0d1117; --crossing:#fb923c; --inside:#4ade80; } }
 :root[data-theme=dark] { color-scheme: dark;
-  --page:#12161c; --panel:#1a2029; --text:#e6ebf2; --soft:#9aa7b8; --line:#3a4554; --card:#1e2631; --chip:#2a3442; --accent:#7aa2f7; --on-accent:#0d1117; --crossing:#fb923c; --inside:#4ade80; }
+  --page:#12161c; --panel:#1a2029; --text:#e6ebf2; --soft:#9aa7b8; --line:#3a4554; --card:#1e2631; --chosen:#2f4470; --chip:#2a3442; --accent:#7aa2f7; --on-accent:#0d1117; --crossing:#fb923c; --inside:#4ade80; }
 :root[data-theme=light] { color-scheme: light; }
 * { box-sizing: border-box }
 html, body { height: 100%; margin: 0 }
