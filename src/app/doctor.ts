@@ -61,6 +61,7 @@ export async function doctor(config: Config, options: DoctorOptions = {}): Promi
   let isStateKnown = false;
   /** Service → its relations with rules, which it will have on its own database too. */
   const ruled = new Map<string, readonly RelationId[]>();
+  let sourceEncoding: string | undefined;
   for (const endpoint of endpoints(config, options)) {
     options.signal?.throwIfAborted();
     const opened = await reach(endpoint, checks, captureOf(config), gone, options.signal);
@@ -74,11 +75,14 @@ export async function doctor(config: Config, options: DoctorOptions = {}): Promi
           else if (state.phase === 'decommissioned') gone.add(state.service);
         }
         checks.push(...states.flatMap((state) => leaseChecks(state)));
+        sourceEncoding = await opened.preflight.encoding();
         for (const { name, relations } of staying(config, options, gone))
           ruled.set(name, (await opened.preflight.ruled?.(relations.map(({ id }) => id))) ?? []);
       }
       const own = endpoint.service === null ? [...ruled.values()].flat() : ruled.get(endpoint.service.name);
-      checks.push(...(await preflight(opened, endpoint, config, own ?? [], gone, options)));
+      checks.push(
+        ...(await preflight(opened, endpoint, config, { ruled: own ?? [], sourceEncoding }, gone, options)),
+      );
       // Without the state store everything would look like a leftover.
       if (isStateKnown) leftovers.push(...(await findLeftovers(opened, endpoint.where, config, alive)));
     } finally {
@@ -161,7 +165,7 @@ async function preflight(
   database: ReadOnlyDatabase,
   endpoint: Endpoint,
   config: Config,
-  ruled: readonly RelationId[],
+  known: { readonly ruled: readonly RelationId[]; readonly sourceEncoding: string | undefined },
   gone: ReadonlySet<string>,
   options: DoctorOptions,
 ): Promise<readonly DoctorCheck[]> {
@@ -176,7 +180,8 @@ async function preflight(
   const checks = await database.preflight.checks({
     role: isSource ? 'source' : 'target',
     relations,
-    ruled,
+    ruled: known.ruled,
+    ...(known.sourceEncoding !== undefined && { otherEncoding: known.sourceEncoding }),
     walBudgetBytes: config.migration.walBudgetBytes,
     ...(endpoint.service !== null && { service: endpoint.service.name }),
     ...(options.signal !== undefined && { signal: options.signal }),

@@ -8,6 +8,7 @@
  * | missing privilege | doctor and plan as another role | contract/postgres-preflight |
  * | wal_level=replica, no free slot | servers of their own | contract/postgres-preflight |
  * | relation without key | doctor.test | contract/postgres-change-source, integration/copier |
+ * | two encodings, no encoding | 'encodings that differ', 'does not know its encoding' | |
  * | quoted, mixed-case, reserved names | 'names that need quotes' | contract/postgres-copy, -sink, -introspector |
  * | service database that is not empty | 'a service database that is not empty' | |
  * | dbps.yaml with a typo | 'a typo' | unit/config/load |
@@ -27,7 +28,8 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { startEmbeddedPostgres } from '../../src/demo/embedded-postgres.js';
 import { fillDiskUnder } from '../support/full-disk.js';
-import { createProject, type Envelope, type Project } from '../support/project.js';
+import { createTestDatabase } from '../support/postgres.js';
+import { createProject, createProjectOn, type Envelope, type Project } from '../support/project.js';
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
@@ -246,6 +248,75 @@ test.each([
   } finally {
     await root.end();
     await server.stop();
+  }
+});
+
+test('encodings that differ are said before anything is made; with one encoding rows go forward and back', async () => {
+  const sql = `CREATE TABLE orders (id text PRIMARY KEY, note text NOT NULL);
+    INSERT INTO orders SELECT 'k' || g, 'x' FROM generate_series(1, 500) g; INSERT INTO orders VALUES ('é', 'ünï'), ('ÿ', '¿')`;
+  const legacy = await createTestDatabase('legacy', sql, 'LATIN1');
+  const [other, same] = [
+    await createTestDatabase('service'),
+    await createTestDatabase('service', undefined, 'LATIN1'),
+  ];
+  const latin = createProjectOn(legacy, { orders: same }, { services: { orders: ['orders'] } });
+  try {
+    const ok = async (...args: string[]) => {
+      const found = await latin.json(args);
+      expect([found.error, found.code], args.join(' ')).toEqual([null, 0]);
+      return found.result;
+    };
+    await ok('plan');
+    const differing = { env: { ORDERS_URL: other.url } };
+    const told = await latin.json(['doctor'], differing);
+    expect(told.code).toBe(1);
+    expect(told.findings.find(({ code }) => code === 'RPL111')).toMatchObject({
+      severity: 'error',
+      remedy: expect.stringContaining("ENCODING 'LATIN1'") as string,
+    });
+    expectError(
+      await latin.json(advance('provisioned', '--yes'), differing),
+      3,
+      'DBPS_E318',
+      /is UTF8, that of the shared database LATIN1/,
+    );
+    for (const to of ['provisioned', 'dual-write']) await ok(...advance(to, '--yes'));
+    await legacy.query("UPDATE orders SET note = 'à' WHERE id = 'é'; INSERT INTO orders VALUES ('ß', 'ö')");
+    for (const to of ['read-cutover', 'write-cutover']) await ok(...advance(to, '--yes'));
+    await same.query("UPDATE orders SET note = 'back: ç' WHERE id = 'ß'");
+    await ok('rollback', 'orders', '--yes');
+    expect(await legacy.query("SELECT id, note FROM orders WHERE id !~ '^k' ORDER BY note")).toEqual(
+      [
+        { id: 'ß', note: 'back: ç' },
+        { id: 'é', note: 'à' },
+        { id: 'ÿ', note: '¿' },
+      ].toSorted((a, b) => (a.note < b.note ? -1 : 1)),
+    );
+    await ok('migrate', 'abort', 'orders', '--yes');
+  } finally {
+    await latin.close();
+    await other.drop();
+  }
+});
+
+test('a database that does not know its encoding is refused before anything is made', async () => {
+  const legacy = await createTestDatabase(
+    'legacy',
+    'CREATE TABLE orders (id bigint PRIMARY KEY)',
+    'SQL_ASCII',
+  );
+  const raw = createProjectOn(
+    legacy,
+    { orders: await createTestDatabase('service') },
+    { services: { orders: ['orders'] } },
+  );
+  try {
+    expect((await raw.json(['plan'])).error).toBeNull();
+    const told = await raw.json(['doctor']);
+    expect(told.findings.map(({ code }) => code)).toContain('RPL112');
+    expectError(await raw.json(advance('provisioned', '--yes')), 3, 'DBPS_E318', /SQL_ASCII/);
+  } finally {
+    await raw.close();
   }
 });
 

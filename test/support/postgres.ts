@@ -31,6 +31,7 @@ function urlFor(server: string, database: string, user: string, password: string
 export async function createTestDatabase(
   where: 'legacy' | 'service' = 'legacy',
   sql?: string,
+  encoding = 'UTF8',
 ): Promise<TestDatabase> {
   const pair = inject('clusters')[Number(process.env['VITEST_POOL_ID']) - 1];
   if (pair === undefined) throw new Error(`no clusters for worker ${process.env['VITEST_POOL_ID']}`);
@@ -38,7 +39,8 @@ export async function createTestDatabase(
   const name = `t_${randomBytes(6).toString('hex')}`;
   const root = new pg.Client({ connectionString: server });
   await root.connect();
-  await root.query(`CREATE DATABASE ${name} OWNER ${ADMIN.user}`);
+  const as = encoding === 'UTF8' ? '' : ` ENCODING '${encoding}' LOCALE 'C' TEMPLATE template0`;
+  await root.query(`CREATE DATABASE ${name} OWNER ${ADMIN.user}${as}`);
   await root.end();
 
   const superuserUrl = server.replace(/\/[^/]*$/, `/${name}`);

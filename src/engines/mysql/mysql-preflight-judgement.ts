@@ -1,6 +1,6 @@
 /** From facts about the server to checks; pure. Each problem is a finding that says the setting, whether a restart is needed, and what to type. */
 import type { Finding, Severity } from '../../model/finding.js';
-import type { CaptureMethod, PreflightCheck } from '../engine.js';
+import type { CaptureMethod, PreflightCheck, PreflightRequest } from '../engine.js';
 import type { ConnectionFacts, ServerFacts, TransactionFacts } from './mysql-preflight-facts.js';
 
 export interface JudgementScope {
@@ -273,6 +273,23 @@ function assessWriters(server: ServerFacts, scope: JudgementScope): PreflightChe
     remedy:
       'send all writes to one node for the time of the migration (Galera: one address in the load balancer; group replication: SELECT group_replication_switch_to_single_primary_mode();), and name that node in dbps.yaml',
   });
+}
+
+/** Texts of another engine are compared as UTF-8, and have to go back. */
+export function assessOtherEncoding(
+  { role, otherEncoding = 'UTF8' }: Pick<PreflightRequest, 'role' | 'otherEncoding'>,
+  scope: JudgementScope,
+): readonly PreflightCheck[] {
+  if (role === 'source' || otherEncoding === 'UTF8') return [];
+  return [
+    problem('encoding', scope, {
+      code: 'RPL111',
+      subject: 'the shared database',
+      message: `the encoding of the shared database is ${otherEncoding}; across engines texts are compared as UTF-8`,
+      remedy:
+        'bring the shared database to UTF-8 first: pg_dump, and restore into a database made with ENCODING UTF8',
+    }),
+  ];
 }
 
 export function assessDigests(missing: string | null, scope: JudgementScope): PreflightCheck {

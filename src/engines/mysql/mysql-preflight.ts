@@ -16,6 +16,7 @@ import {
 import {
   assessConnection,
   assessDigests,
+  assessOtherEncoding,
   assessServer,
   assessTransactions,
   assessTriggerCreation,
@@ -35,13 +36,21 @@ export class MysqlPreflight implements Preflight {
     private readonly capture: CaptureMethod = 'log',
   ) {}
 
+  /** Each column has its own, made with the table; texts come and go as UTF-8. */
+  encoding(): Promise<string> {
+    return Promise.resolve('UTF8');
+  }
+
   async checks(request: PreflightRequest): Promise<readonly PreflightCheck[]> {
     const scope = request.service === undefined ? {} : { service: request.service };
     const { role, relations } = request;
     const ask = <T>(look: (session: MysqlQueryable) => Promise<T>): Promise<T> =>
       this.pool.use((connection) => look(queryable(connection)));
     const server = await ask(readServer);
-    const checks: PreflightCheck[] = [...assessServer(server, role, scope, this.capture)];
+    const checks: PreflightCheck[] = [
+      ...assessServer(server, role, scope, this.capture),
+      ...assessOtherEncoding(request, scope),
+    ];
     const group = async (name: string, look: () => Promise<readonly PreflightCheck[]>) => {
       request.signal?.throwIfAborted();
       try {

@@ -1,9 +1,9 @@
 /** From facts to checks; pure. Each problem is a finding whose remedy can be pasted. */
 import type { Finding, Severity } from '../../model/finding.js';
 import { parseRelationId, relationId, type RelationId } from '../../model/relation-id.js';
-import type { PreflightCheck } from '../engine.js';
+import type { PreflightCheck, PreflightRequest } from '../engine.js';
 import type { RelationFacts, ServerFacts, SlotFacts, TransactionFacts } from './postgres-preflight-facts.js';
-import { quoteIdentifier, quoteRelation } from './postgres-sql.js';
+import { quoteIdentifier, quoteLiteral, quoteRelation } from './postgres-sql.js';
 
 export interface JudgementScope {
   readonly service?: string;
@@ -33,6 +33,38 @@ function problem(
       ...(scope.service !== undefined && { service: scope.service }),
     },
   };
+}
+
+/** Rows are compared byte by byte, and have to go back: what one side can hold the other must hold too. */
+export function assessEncoding(
+  encoding: string,
+  { role, otherEncoding }: Pick<PreflightRequest, 'role' | 'otherEncoding'>,
+  server: Pick<ServerFacts, 'database'>,
+  scope: JudgementScope,
+): readonly PreflightCheck[] {
+  const subject = `database ${server.database}`;
+  if (encoding === 'SQL_ASCII' && otherEncoding !== undefined)
+    return [
+      problem('encoding', scope, {
+        code: 'RPL112',
+        subject,
+        message: `the encoding of ${server.database} is SQL_ASCII: nobody knows what its bytes mean, and some may be no text at all`,
+        remedy:
+          role === 'source'
+            ? 'bring the database to the encoding that its applications write: pg_dump, iconv where needed, and restore into a database made with ENCODING'
+            : `make the database anew: CREATE DATABASE ${quoteIdentifier(server.database)} ENCODING ${quoteLiteral(otherEncoding)} LOCALE 'C' TEMPLATE template0;`,
+      }),
+    ];
+  if (role === 'source' || otherEncoding === undefined || otherEncoding === encoding)
+    return [ok('encoding', encoding)];
+  return [
+    problem('encoding', scope, {
+      code: 'RPL111',
+      subject,
+      message: `the encoding of ${server.database} is ${encoding}, that of the shared database ${otherEncoding}`,
+      remedy: `make the database anew: CREATE DATABASE ${quoteIdentifier(server.database)} ENCODING ${quoteLiteral(otherEncoding)} LOCALE 'C' TEMPLATE template0;`,
+    }),
+  ];
 }
 
 export function assessServer(server: ServerFacts, scope: JudgementScope): PreflightCheck[] {

@@ -5,6 +5,7 @@ import type { CaptureMethod, Preflight, PreflightCheck, PreflightRequest } from 
 import { openSession, type SessionPool } from './postgres-connection.js';
 import {
   readBackends,
+  readEncoding,
   readRelations,
   readRuled,
   readServer,
@@ -15,6 +16,7 @@ import {
   type ServerFacts,
 } from './postgres-preflight-facts.js';
 import {
+  assessEncoding,
   assessLog,
   assessLogBudget,
   assessPooler,
@@ -45,6 +47,7 @@ export class PostgresPreflight implements Preflight {
         ? [...assessLog(server, slots, scope), assessLogBudget(server, request.walBudgetBytes ?? null, scope)]
         : []),
       ...assessSlots(slots, server.database, scope),
+      ...assessEncoding(await this.encoding(), request, server, scope),
     ];
     const group = async (name: string, look: () => Promise<readonly PreflightCheck[]>) => {
       request.signal?.throwIfAborted();
@@ -82,6 +85,10 @@ export class PostgresPreflight implements Preflight {
     if (request.role === 'source' && request.relations.length > 0)
       await group('relations', async () => this.#relations(request, server, scope));
     return checks;
+  }
+
+  encoding(): Promise<string> {
+    return this.pool.use(readEncoding);
   }
 
   async ruled(relations: readonly RelationId[]): Promise<readonly RelationId[]> {

@@ -10,23 +10,30 @@ export const preflightClean: Guard = {
     const { legacy, service, signal } = context;
     // A rule is made on the service database as well, and stays there after a rollback.
     const ruled = (await legacy.preflight.ruled?.(relationsOn('legacy', context))) ?? [];
+    const target = context.targetExists ? context.target : null;
+    const [sourceEncoding, targetEncoding] = [
+      await legacy.preflight.encoding(),
+      await target?.preflight.encoding(),
+    ];
     const checks: PreflightCheck[] = [
       ...(await legacy.preflight.checks({
         role: 'source',
         relations: service.relations,
         ruled,
         service: service.name,
+        otherEncoding: targetEncoding ?? sourceEncoding,
         signal,
       })),
     ];
-    if (context.targetExists) {
+    if (target !== null) {
       const relations = relationsOn('target', context);
       checks.push(
-        ...(await context.target.preflight.checks({
+        ...(await target.preflight.checks({
           role: 'target',
           relations,
           ruled: service.schema.relations.filter(({ rules }) => rules.length > 0).map(({ id }) => id),
           service: service.name,
+          otherEncoding: sourceEncoding,
           signal,
         })),
       );

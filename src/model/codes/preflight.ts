@@ -80,6 +80,22 @@ export const PREFLIGHT = {
     example: 'PostgreSQL 11.22',
     fix: 'Upgrade the server first.',
   },
+  RPL111: {
+    title: 'the two databases have different encodings',
+    severity: 'error',
+    meaning:
+      'A text that one side can hold may have no form on the other, so that a change could not be applied there, or not go back; and rows are compared byte by byte, where equal texts would differ.',
+    example: 'the encoding of orders is UTF8, that of the shared database LATIN1',
+    fix: 'Make the service database anew with the encoding of the shared one, as the finding says. Change the encoding before the move, or after it.',
+  },
+  RPL112: {
+    title: 'the database does not know its encoding',
+    severity: 'error',
+    meaning:
+      'SQL_ASCII takes any bytes. What is no valid text cannot be read by a session that knows an encoding: one such row, whenever it is written, would stop the copy or the stream.',
+    example: 'the encoding of shop is SQL_ASCII',
+    fix: 'Bring the shared database to the encoding that its applications write, by a dump and a restore, before the move.',
+  },
   TRG315: {
     title: 'capture by triggers does not see what replicas write',
     severity: 'warning',
