@@ -47,12 +47,12 @@ const GIVEN = ['DBPS_TEST_MYSQL_URL', 'DBPS_TEST_MYSQL_URL_2'].flatMap((name) =>
 let handedOut = 0;
 
 /** Numbers for INSERT … SELECT: MariaDB's sequence tables, written out where the server is none. */
-const forMysql = (sql: string): string =>
+const forMysql = (sql: string, isSince82: boolean): string =>
   sql
-    .replace(/^SHOW MASTER STATUS$/, 'SHOW BINARY LOG STATUS')
+    .replace(/^SHOW MASTER STATUS$/, (said) => (isSince82 ? 'SHOW BINARY LOG STATUS' : said))
     // It always says at least as much as that.
     .replace(/^SET GLOBAL binlog_row_metadata = NO_LOG$/, 'SET GLOBAL binlog_row_metadata = MINIMAL')
-    .replace(/^RESET MASTER$/, 'RESET BINARY LOGS AND GTIDS')
+    .replace(/^RESET MASTER$/, (said) => (isSince82 ? 'RESET BINARY LOGS AND GTIDS' : said))
     .replace(
       /\bseq_(\d+)_to_(\d+)\b(?!\.)/g,
       (name, from, to) =>
@@ -125,7 +125,8 @@ export async function startMysqlServer(
   root.on('error', () => undefined);
   const [[about]] = (await root.query('SELECT VERSION() AS version')) as unknown as [[{ version: string }]];
   const isMaria = about.version.includes('MariaDB');
-  const fit = (sql: string): string => (isMaria ? sql : forMysql(sql));
+  const isSince82 = !/^8\.[01]\./.test(about.version);
+  const fit = (sql: string): string => (isMaria ? sql : forMysql(sql, isSince82));
   const asRoot = async (sql: string, values?: unknown[]) => {
     const [rows] = await root.query(fit(sql), values);
     return Array.isArray(rows) ? (rows as Record<string, unknown>[]) : [];
