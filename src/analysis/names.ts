@@ -117,7 +117,7 @@ export function readNames(relations: readonly NamedRelation[]): Names {
       const isKnown = (piece: string): boolean =>
         COMMON_WORDS.has(piece) ||
         COMMON_WORDS.has(singular(piece)) ||
-        (piece !== word && (vocabulary.get(piece) ?? 0) > 0);
+        (piece !== word && vocabulary.has(piece));
       pieces = [word];
       if (!COMMON_WORDS.has(word) && !COMMON_WORDS.has(singular(word))) {
         const found = cutGlued(word, isKnown);
@@ -148,18 +148,17 @@ export function readNames(relations: readonly NamedRelation[]): Names {
 function schemaWords(
   relations: readonly NamedRelation[],
   words: ReadonlyMap<RelationId, readonly string[]>,
-): ReadonlyMap<string, number> {
-  const found = new Map<string, number>();
-  const add = (word: string, shortest: number): void => {
-    if (word.length < shortest) return;
-    for (const form of new Set([word, singular(word)])) found.set(form, (found.get(form) ?? 0) + 1);
+): ReadonlySet<string> {
+  const found = new Set<string>();
+  const add = (word: string): void => {
+    if (word.length > SHORTEST_PIECE) found.add(word).add(singular(word));
   };
   for (const relation of relations) {
-    for (const word of words.get(relation.id) ?? []) add(word, SHORTEST_PIECE + 1);
+    for (const word of words.get(relation.id) ?? []) add(word);
     for (const column of relation.columns) {
       const parts = splitName(column.name);
       // A glued column name (`salespersonid`) is no word; a part of a written-out one is.
-      if (parts.length > 1) for (const part of parts) add(part, SHORTEST_PIECE + 1);
+      if (parts.length > 1) for (const part of parts) add(part);
     }
   }
   return found;

@@ -184,16 +184,16 @@ function readHistory(
   return undefined;
 }
 
+const NAMES_A_TYPE = /(?:type|kind|class|model)(?:_id)?$/i;
+
 function readPolymorphic(relation: Relation): RelationFacts['polymorphic'] {
   const keyed = new Set(relation.foreignKeys.flatMap((key) => key.columns));
   return relation.columns.flatMap((column) => {
+    if (!NAMES_A_TYPE.test(column.name)) return [];
     const stem = /^(.+?)_?(?:type|kind|class|model)(?:_id)?$/i.exec(column.name)?.[1];
     if (stem === undefined || stem === '') return [];
-    const id = relation.columns.find(
-      (other) =>
-        new RegExp(`^${stem.replaceAll(/[^\w]/g, '.')}_?(?:id|uuid|key)$`, 'i').test(other.name) &&
-        !keyed.has(other.name),
-    );
+    const beside = new RegExp(`^${stem.replaceAll(/[^\w]/g, '.')}_?(?:id|uuid|key)$`, 'i');
+    const id = relation.columns.find((other) => beside.test(other.name) && !keyed.has(other.name));
     return id === undefined || id.name === column.name
       ? []
       : [{ typeColumn: column.name, idColumn: id.name }];

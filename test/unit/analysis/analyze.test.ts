@@ -166,6 +166,23 @@ describe('little to go by', () => {
   });
 });
 
+describe('no service holds more than 40 % of the relations', () => {
+  const name = (at: number): string => `depot_${String.fromCharCode(97 + (at % 26))}${Math.floor(at / 26)}`;
+  test.each<[string, (at: number) => number]>([
+    ['a star', () => 0],
+    ['a chain', (at) => at - 1],
+    ['a tree', (at) => Math.floor((at - 1) / 2)],
+  ])('%s of forty', (_, parentOf) => {
+    const relations = Array.from({ length: 40 }, (__, at) =>
+      relation(at === 0 ? `${name(0)}: note` : `${name(at)}: note, up_id! -> ${name(parentOf(at))}`),
+    );
+    expect(relations.flatMap(({ foreignKeys }) => foreignKeys)).toHaveLength(39);
+    const { services } = analyze(relations);
+    expect(Math.max(...services.map((service) => service.relations.length))).toBeLessThanOrEqual(16);
+    expect(services.flatMap((service) => service.relations)).toHaveLength(40);
+  });
+});
+
 describe('steadiness', () => {
   const mixed = (seed: number): Relation[] =>
     shop
