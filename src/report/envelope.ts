@@ -80,7 +80,8 @@ export function errorReport(error: DbpsError): ErrorReport {
 
 /** The last net under text that others wrote (a driver, commander echoing an argument): no credentials of a URL pass. */
 export function scrub(text: string): string {
-  return text.replaceAll(/([a-z][a-z0-9+]*:\/\/)[^\r\n]*@/gi, '$1***@');
+  // What ConnectionTarget wrote has none left: the words behind it, 'account'@'host' among them, are wanted.
+  return text.replaceAll(/([a-z][a-z0-9+]*:\/\/)(?![^\s:@/]*:\*\*\*@[^\s@]+(?:\s|$))[^\r\n]*@/gi, '$1***@');
 }
 
 /** Big integers as numbers where they are exact, as text where they are not. */

@@ -121,6 +121,10 @@ const DENIED: Rule = {
   code: 'DBPS_E402',
   hint: "check user and password, and that the account's host part lets it in from here (SELECT user, host FROM mysql.user)",
 };
+const ENCRYPTED: Rule = {
+  code: 'DBPS_E402',
+  hint: 'the server takes encrypted connections only: end the URL in ?sslmode=require, or set tls: true, which also checks who answers',
+};
 const MISSING: Rule = {
   code: 'DBPS_E405',
   hint: 'dbps doctor lists the missing privileges with the statements that grant them',
@@ -181,6 +185,8 @@ const RULES: ReadonlyMap<number, Rule> = new Map<number, Rule>([
 
 /** Error numbers that mean several things, by the server's words. */
 function special({ errno, message }: Error & ServerError): Rule | undefined {
+  // ER_SECURE_TRANSPORT_REQUIRED, whose number is not the same in MariaDB.
+  if (/require_secure_transport/.test(message)) return ENCRYPTED;
   if (errno === 1290) return /read.only/i.test(message) ? READ_ONLY : CANNOT;
   if (errno === 1792) return READ_ONLY;
   // "Got error 28 from storage engine", "Error writing file (Errcode: 28)": no space left on device.

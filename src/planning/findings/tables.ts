@@ -17,7 +17,11 @@ const NUMBERED: Readonly<Record<EngineName, (table: string) => string>> = {
 /** An account that dbps had to make may not log in, since dbps knows nobody's password. */
 const LET_IN: Readonly<Record<EngineName, (role: string) => string>> = {
   postgres: (role) => `ALTER ROLE ${role} LOGIN PASSWORD '…';`,
-  mysql: (role) => `ALTER USER ${role} IDENTIFIED BY '…' ACCOUNT UNLOCK;`,
+  mysql: (role) =>
+    // A role of MariaDB has no host; one of MySQL looks like an account.
+    role.includes("'@'")
+      ? `ALTER USER ${role} IDENTIFIED BY '…' ACCOUNT UNLOCK; or, where it is a role, GRANT ${role} TO …; for each account that has it,`
+      : `GRANT ${role} TO …; for each account that has the role`,
 };
 
 /** Why a row of this relation cannot be told from another, and the shortest way out; null when it can. */

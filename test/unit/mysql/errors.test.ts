@@ -32,6 +32,14 @@ test.each([
   expect(described?.hint).toBeTruthy();
 });
 
+test('a server that takes encrypted connections only: the setting that encrypts is named', () => {
+  const words = 'Connections using insecure transport are prohibited while --require_secure_transport=ON.';
+  expect(describeEngineError(server(3159, 'ER_SECURE_TRANSPORT_REQUIRED', 'HY000', words))).toMatchObject({
+    code: 'DBPS_E402',
+    hint: expect.stringContaining('sslmode=require') as string,
+  });
+});
+
 test('what one number means in several ways is told by its words', () => {
   const code = (errno: number, message: string) =>
     describeEngineError(server(errno, 'ER_X', 'HY000', message))?.code;
