@@ -38,7 +38,12 @@ const MYSQL: Dialect = {
   clock: 'SYSDATE(6)',
   // Instants are kept as UTC without a zone: the server's own zone must not come into it.
   // A frozen process must not keep the lease's row locked (MariaDB only: MySQL has no such limit).
-  sessionSettings: ["SET SESSION time_zone = '+00:00' /*M!100300 , SESSION idle_transaction_timeout = 30 */"],
+  // What servers are set to for applications must not come into it either.
+  sessionSettings: [
+    'SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE',
+    `SET SESSION time_zone = '+00:00', SESSION autocommit = 1, SESSION completion_type = 0, SESSION sql_safe_updates = 0,
+      SESSION sql_select_limit = 18446744073709551615 /*M!100300 , SESSION max_statement_time = 0, SESSION idle_transaction_timeout = 30 */`,
+  ],
   // Each DDL statement commits and so gives up row locks: a named lock belongs to the session and goes with it.
   install: (database, work) =>
     database.transaction(async (session) => {

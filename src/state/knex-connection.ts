@@ -28,8 +28,7 @@ export function openKnex(target: ConnectionTarget, options: StateConnectionOptio
             connectionTimeoutMillis: connectTimeout,
             keepAlive: true,
             // A frozen process must not keep the lease's row locked: what is done under that lock takes moments.
-            options:
-              `-c idle_in_transaction_session_timeout=30s ${target.parameters['options'] ?? ''}`.trim(),
+            options: `${STATE_SESSION} ${target.parameters['options'] ?? ''}`.trim(),
           }
         : mysqlConnection(target, connectTimeout),
     pool: { min: 0, max: options.poolSize ?? 3, idleTimeoutMillis: 10_000, ...prepareSessions(target) },
@@ -39,16 +38,33 @@ export function openKnex(target: ConnectionTarget, options: StateConnectionOptio
   });
 }
 
+/** What roles and databases are set to is meant for applications. */
+const STATE_SESSION = [
+  'idle_in_transaction_session_timeout=30s',
+  'statement_timeout=0',
+  'lock_timeout=0',
+  String.raw`default_transaction_isolation=read\ committed`,
+  'default_transaction_read_only=off',
+  'default_transaction_deferrable=off',
+]
+  .map((setting) => `-c ${setting}`)
+  .join(' ');
+
 interface RawSession {
   query(sql: string, done: (error: Error | null) => void): unknown;
 }
 
 function prepareSessions(target: ConnectionTarget) {
-  const [first, ...others] = sessionSettings(target.engine);
-  if (first === undefined) return {};
+  const settings = sessionSettings(target.engine);
+  if (settings.length === 0) return {};
   return {
     afterCreate: (session: RawSession, done: (error: Error | null, session: RawSession) => void) => {
-      session.query([first, ...others].join('; '), (error) => done(error, session));
+      const set = (at: number): void => {
+        const statement = settings[at];
+        if (statement === undefined) done(null, session);
+        else session.query(statement, (error) => (error === null ? set(at + 1) : done(error, session)));
+      };
+      set(0);
     },
   };
 }

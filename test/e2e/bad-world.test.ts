@@ -27,6 +27,7 @@ import path from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { startEmbeddedPostgres } from '../../src/demo/embedded-postgres.js';
+import { ADMIN } from '../support/global-setup.js';
 import { fillDiskUnder } from '../support/full-disk.js';
 import { createTestDatabase } from '../support/postgres.js';
 import { createProject, createProjectOn, type Envelope, type Project } from '../support/project.js';
@@ -317,6 +318,46 @@ test('a database that does not know its encoding is refused before anything is m
     expectError(await raw.json(advance('provisioned', '--yes')), 3, 'DBPS_E318', /SQL_ASCII/);
   } finally {
     await raw.close();
+  }
+});
+
+test('what administrators set for roles and databases changes nothing: limits of time, isolation, read-only', async () => {
+  const strict = await createProject({
+    sql: `CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text NOT NULL);
+          CREATE INDEX ON orders (note);
+          INSERT INTO orders (note) SELECT repeat('x', 100) || g FROM generate_series(1, 100000) g;`,
+    services: { orders: ['orders'] },
+  });
+  const service = strict.targets['orders'];
+  if (service === undefined) throw new Error('no service database');
+  try {
+    for (const { name, superuserUrl } of [strict.legacy, service]) {
+      const root = new pg.Client(superuserUrl);
+      await root.connect();
+      for (const setting of [
+        "statement_timeout = '100ms'",
+        "lock_timeout = '1ms'",
+        "idle_in_transaction_session_timeout = '100ms'",
+        "idle_session_timeout = '100ms'",
+        "transaction_timeout = '100ms'",
+        'default_transaction_isolation = serializable',
+        'default_transaction_read_only = on',
+        'default_transaction_deferrable = on',
+      ])
+        await root.query(`ALTER ROLE ${ADMIN.user} IN DATABASE ${name} SET ${setting}`);
+      await root.end();
+    }
+    const ok = async (...args: string[]) => {
+      const found = await strict.json(args);
+      expect([found.error, found.code], args.join(' ')).toEqual([null, 0]);
+    };
+    await ok('plan');
+    for (const to of ['provisioned', 'dual-write', 'read-cutover', 'write-cutover'])
+      await ok(...advance(to, '--yes'));
+    await ok('rollback', 'orders', '--yes');
+    await ok('migrate', 'abort', 'orders', '--yes');
+  } finally {
+    await strict.close();
   }
 });
 

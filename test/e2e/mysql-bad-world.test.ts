@@ -71,6 +71,59 @@ test.each([['plan'], ['status'], advance('provisioned')])(
   },
 );
 
+test('what administrators set for the server changes nothing: limits of time, isolation, autocommit, safe updates', async () => {
+  const [legacy, target] = [
+    await server.createDatabase(
+      `CREATE TABLE orders (id bigint AUTO_INCREMENT PRIMARY KEY, note varchar(200) NOT NULL, KEY (note));
+       INSERT INTO orders (note) SELECT CONCAT(REPEAT('x', 100), seq) FROM seq_1_to_50000`,
+    ),
+    await other.createDatabase(),
+  ];
+  const strict = createProjectOn(legacy, { orders: target }, { services: { orders: ['orders'] } });
+  const unusual = [
+    ['autocommit', '0'],
+    ['completion_type', "'CHAIN'"],
+    ['sql_safe_updates', '1'],
+    ['sql_auto_is_null', '1'],
+    ['sql_select_limit', '10'],
+    ['foreign_key_checks', '0'],
+    ['unique_checks', '0'],
+    ['wait_timeout', '1'],
+    ['net_read_timeout', '1'],
+    ['net_write_timeout', '1'],
+    ['group_concat_max_len', '4'],
+    ...(server.isMaria
+      ? [
+          ['tx_isolation', "'SERIALIZABLE'"],
+          ['tx_read_only', '1'],
+          ['max_statement_time', '0.05'],
+          ['idle_transaction_timeout', '1'],
+        ]
+      : [
+          ['transaction_isolation', "'SERIALIZABLE'"],
+          ['transaction_read_only', '1'],
+        ]),
+  ] as const;
+  const usual: (() => Promise<unknown>)[] = [];
+  try {
+    expectDone(await strict.json(['plan']));
+    for (const one of [server, other])
+      for (const [name, value] of unusual) {
+        const [row] = await one.query(`SELECT @@GLOBAL.${String(name)} AS now`);
+        const now = typeof row?.['now'] === 'string' ? `'${row['now']}'` : String(row?.['now']);
+        usual.push(() => one.query(`SET GLOBAL ${String(name)} = ${now.replace(/^'(\d+)'$/, '$1')}`));
+        await one.query(`SET GLOBAL ${String(name)} = ${String(value)}`);
+      }
+    for (const to of ['provisioned', 'dual-write', 'read-cutover', 'write-cutover'])
+      expectDone(await strict.json(advance(to)));
+    expectDone(await strict.json(['rollback', 'orders', '--yes']));
+    expectDone(await strict.json(['migrate', 'abort', 'orders', '--yes']));
+  } finally {
+    for (const put of usual) await put();
+    await strict.close();
+  }
+});
+
 test('a service database that is not empty: refused by name, untouched', async () => {
   await service().query('CREATE TABLE `group` (id int)');
   await service().query('INSERT INTO `group` VALUES (42)');

@@ -12,11 +12,19 @@ import { endOwnSession, traceOf, type SessionTrace } from './mysql-kill.js';
  */
 export const SESSION_MARK = '@dbps_session';
 
-/** What shapes values as text, or silently changes them, is the same in every session of dbps. */
+/**
+ * What shapes values as text, or silently changes them, is the same in every session of dbps; so is what servers are set to for applications:
+ * dbps limits itself where it must not wait.
+ */
 const PINNED = [
   "SET SESSION time_zone = '+00:00'",
   "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
   'SET NAMES utf8mb4',
+  'SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE',
+  `SET SESSION autocommit = 1, SESSION completion_type = 0, SESSION sql_safe_updates = 0, SESSION sql_auto_is_null = 0, SESSION foreign_key_checks = 1,
+    SESSION unique_checks = 1, SESSION sql_big_selects = 1, SESSION sql_select_limit = 18446744073709551615, SESSION wait_timeout = 28800,
+    SESSION net_read_timeout = 3600, SESSION net_write_timeout = 3600
+    /*M!100300 , SESSION max_statement_time = 0, SESSION idle_transaction_timeout = 0, SESSION idle_write_transaction_timeout = 0, SESSION idle_readonly_transaction_timeout = 0 */`,
   `SET ${SESSION_MARK} = 'on'`,
 ] as const;
 

@@ -28,8 +28,19 @@ const PINNED = {
   standard_conforming_strings: 'on',
   search_path: 'pg_catalog',
   lc_monetary: 'C',
+  // What roles and databases are set to, for applications: dbps limits itself where it must not wait.
+  statement_timeout: '0',
+  lock_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+  default_transaction_isolation: 'read committed',
+  default_transaction_read_only: 'off',
+  default_transaction_deferrable: 'off',
   [SESSION_MARK]: 'on',
 } as const;
+
+/** The same for limits that older servers do not know, and would refuse at the start of a session. */
+const UNLIMITED =
+  "SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout') AND setting <> '0'";
 
 export interface SessionOptions extends OpenOptions {
   readonly replication?: boolean;
@@ -75,6 +86,8 @@ export async function clientConfig(
   };
 }
 
+const unlimit = (client: pg.ClientBase): unknown => client.query(UNLIMITED);
+
 /** One session of its own: replication, locks, COPY. The caller ends it. */
 export async function openSession(target: ConnectionTarget, options: SessionOptions): Promise<pg.Client> {
   const client = new pg.Client(await clientConfig(target, options));
@@ -82,6 +95,7 @@ export async function openSession(target: ConnectionTarget, options: SessionOpti
   client.on('error', () => undefined);
   try {
     await client.connect();
+    await unlimit(client);
   } catch (error) {
     await client.end().catch(() => undefined);
     throw connectError(error, target);
@@ -114,6 +128,8 @@ export class SessionPool {
       password: async () => (await target.revealPassword()) ?? '',
       max: options.poolSize ?? 4,
       idleTimeoutMillis: 10_000,
+      // The pool waits for it, whatever its types say.
+      onConnect: unlimit,
     });
     const opened = new SessionPool(pool, target, options);
     try {
