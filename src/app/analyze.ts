@@ -25,6 +25,8 @@ export interface AnalyzeOptions {
   readonly source: AnalyzeSource;
   readonly pins?: BoundaryPins;
   readonly references?: readonly ConfiguredReference[];
+  /** What a configuration says of its own database, whose schema may be read from elsewhere. */
+  readonly configured?: ConfiguredWord;
   /** Globs have been applied by the caller: these relations are not looked at. */
   readonly exclude?: (relation: RelationId) => boolean;
   /** 0 coarse … 1 fine; 0.5 balanced. */
@@ -46,6 +48,14 @@ export interface AnalyzeOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Unless it is for sure meant for what is read, it holds where at least half of the relations that it names are there: another database is left alone. */
+export interface ConfiguredWord extends Pick<AnalyzeOptions, 'pins' | 'references' | 'exclude'> {
+  readonly isMeant: boolean;
+  readonly engine: EngineName;
+  /** Of a script's relations, where the script is of that engine and says nothing itself. */
+  readonly defaultSchema: string;
+}
+
 export interface AnalyzeResult {
   /** Never a secret: the redacted URL or the file's name. */
   readonly source: { readonly kind: 'live' | 'dump'; readonly name: string };
@@ -58,10 +68,11 @@ export interface AnalyzeResult {
 export const NO_PINS: BoundaryPins = { services: {}, together: [], apart: [], shared: [] };
 
 /** @throws UsageError when pins contradict each other or a script's dialect cannot be told; DatabaseError when a database cannot be used. */
-export async function analyze(options: AnalyzeOptions): Promise<AnalyzeResult> {
+export async function analyze(given: AnalyzeOptions): Promise<AnalyzeResult> {
   const started = performance.now();
-  const { schema: read, name, live, hitRates } = await readSource(options);
+  const { schema: read, name, live, hitRates } = await readSource(given);
   const readMs = Math.round(performance.now() - started);
+  const options = withConfigured(given, read);
   const schema = options.exclude === undefined ? read : withoutExcluded(read, options.exclude);
   const roles = await loadOfflineRoles(schema.engine);
   const defaultSchema = options.defaultSchema ?? roles.defaultSchema(schema.database);
@@ -109,6 +120,23 @@ export async function analyze(options: AnalyzeOptions): Promise<AnalyzeResult> {
   };
 }
 
+function withConfigured(options: AnalyzeOptions, { relations }: DatabaseSchema): AnalyzeOptions {
+  const { configured, exclude } = options;
+  if (configured === undefined) return options;
+  const { isMeant, pins, references, exclude: isLeftOut } = configured;
+  const { services, together, apart, shared } = pins ?? NO_PINS;
+  const ends = (references ?? []).flatMap(({ child, parent }) => [child, parent]);
+  const named = new Set([...Object.values(services), ...together, ...apart, shared, ends].flat());
+  const known = relations.filter(({ id }) => named.has(id)).length;
+  if (!isMeant && (known === 0 || known * 2 < named.size)) return options;
+  return {
+    ...options,
+    ...(pins !== undefined && { pins }),
+    ...(references !== undefined && { references }),
+    exclude: (id) => exclude?.(id) === true || isLeftOut?.(id) === true,
+  };
+}
+
 interface SourceRead {
   readonly schema: DatabaseSchema;
   readonly name: string;
@@ -121,6 +149,7 @@ interface SourceRead {
 async function readSource({
   source,
   defaultSchema,
+  configured,
   readWorkload = true,
   checkData = false,
   exclude,
@@ -137,11 +166,14 @@ async function readSource({
         message: `${name} is empty`,
         hint: 'make the dump again, and look at the exit code of pg_dump or mysqldump',
       });
-    const { dumpReader } = await loadOfflineRoles(source.engine ?? dialectOf(name, head));
+    const engine = source.engine ?? dialectOf(name, head);
+    const { dumpReader } = await loadOfflineRoles(engine);
+    const unqualified =
+      defaultSchema ?? (configured?.engine === engine ? configured.defaultSchema : undefined);
     const schema = await dumpReader.read({
       name,
       text: pieces,
-      ...(defaultSchema === undefined ? {} : { defaultSchema }),
+      ...(unqualified === undefined ? {} : { defaultSchema: unqualified }),
       ...aborting,
     });
     return { schema, name, live: null, hitRates: new Map() };

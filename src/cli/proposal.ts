@@ -1,6 +1,6 @@
 /** A proposal for the database that dbps.yaml names, under what it says already; and what becomes of it: services in dbps.yaml. */
 import fs from 'node:fs';
-import type { AnalyzeOptions, AnalyzeResult } from '../app/analyze.js';
+import type { AnalyzeOptions, AnalyzeResult, ConfiguredWord } from '../app/analyze.js';
 import type { SavedAnalysis } from '../app/saved-analysis.js';
 import type { Config } from '../config/config.js';
 import type { ServicesDraft } from '../config/write-services.js';
@@ -31,6 +31,22 @@ export async function configuredOptions(
     ...(exclude !== null && { exclude }),
     ...(pool !== null && { poolSize: pool }),
     ...(maxConnections !== null && { maxConnections }),
+  };
+}
+
+/** What of it is said of relations by name, wherever their schema is read from. */
+export async function configuredWord(
+  config: Config,
+  { isMeant }: Pick<ConfiguredWord, 'isMeant'>,
+): Promise<ConfiguredWord> {
+  const { pins, references, exclude } = await configuredOptions(config);
+  return {
+    isMeant,
+    engine: config.source.engine,
+    defaultSchema: config.source.defaultSchema,
+    ...(pins !== undefined && { pins }),
+    ...(references !== undefined && { references }),
+    ...(exclude !== undefined && { exclude }),
   };
 }
 

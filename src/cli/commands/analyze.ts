@@ -8,6 +8,7 @@ import { compareFindings } from '../../model/finding.js';
 import type { Context } from '../context.js';
 import {
   configuredOptions,
+  configuredWord,
   excluder,
   requireTerminal,
   writeIntoConfig,
@@ -225,8 +226,12 @@ async function readAnalysis(context: Context, flags: AnalyzeFlags, config: Confi
     return { ...loadAnalysis(path.resolve(context.cwd, flags.from)), readMs: null, workload: null };
   const { analyze } = await import('../../app/analyze.js');
   const source = await sourceOf(context, flags, config);
-  // What dbps.yaml says of a database holds for that database, and for no other.
+  // What dbps.yaml says of a database holds for that database, also where its schema comes from elsewhere, and for no other.
   const isConfigured = config !== null && flags.url === undefined && flags.fromSql === undefined;
+  const configured =
+    config === null || isConfigured
+      ? null
+      : await configuredWord(config, { isMeant: context.flags.config !== undefined });
   const exclude = await excluder([...(flags.exclude ?? []), ...(isConfigured ? config.source.exclude : [])]);
   const observed =
     flags.observe === undefined || source.kind !== 'live'
@@ -246,6 +251,7 @@ async function readAnalysis(context: Context, flags: AnalyzeFlags, config: Confi
     ...(config?.analysis.pool != null && { poolSize: config.analysis.pool }),
     ...(config?.analysis.maxConnections != null && { maxConnections: config.analysis.maxConnections }),
     ...(isConfigured && (await configuredOptions(config))),
+    ...(configured !== null && { configured }),
     ...(exclude !== null && { exclude }),
     ...(flags.granularity !== undefined && { granularity: await granularityOf(flags.granularity) }),
     ...(flags.services !== undefined && {

@@ -66,7 +66,7 @@ class MysqlDump {
 
   constructor(private readonly source: DumpSource) {
     this.fileName = path.basename(source.name).replace(/\.[^.]*$/, '');
-    this.schema = source.defaultSchema ?? '';
+    this.schema = '';
   }
 
   async read(): Promise<DatabaseSchema> {
@@ -85,7 +85,7 @@ class MysqlDump {
       if (head === '') {
         head = piece.slice(0, 4000);
         const host = /^-- Host: .*?\sDatabase: (\S+)/m.exec(head)?.[1];
-        if (this.schema === '') this.schema = host ?? this.fileName;
+        if (this.schema === '') this.schema = host ?? this.source.defaultSchema ?? this.fileName;
       }
       tail = (tail + piece).slice(-400);
       take(splitter.push(piece));

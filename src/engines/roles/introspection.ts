@@ -24,6 +24,7 @@ export interface DumpSource {
   /** What the script is called in findings; without its folder and extension, the database where nothing in it names one. */
   readonly name: string;
   readonly text: AsyncIterable<string>;
+  /** Of relations that the script does not qualify, where it names no database of its own. */
   readonly defaultSchema?: string;
   readonly signal?: AbortSignal;
 }
