@@ -20,8 +20,7 @@ import {
 import { readNames, type Names } from './names.js';
 import {
   columnOf,
-  columnStem,
-  isAuditColumn,
+  isAuditKey,
   isUniqueOn,
   ownableRelations,
   primaryKeyOf,
@@ -85,10 +84,10 @@ export function collectEvidence(schema: DatabaseSchema, options: EvidenceOptions
   const { drafts, refuted } = draftReferences(relations, index, names, options);
   const children = relations.map(() => new Set<number>());
   const parents = relations.map(() => new Set<number>());
-  for (const { child, parent } of drafts) {
+  for (const { child, parent, childColumns } of drafts) {
     if (child === parent) continue;
     children[parent]?.add(child);
-    parents[child]?.add(parent);
+    if (!isAuditKey(childColumns, (relations[parent] as Relation).id, names)) parents[child]?.add(parent);
   }
   const fanIn = children.map((set) => set.size);
   const fanOut = parents.map((set) => set.size);
@@ -238,7 +237,7 @@ function referringGroups(
   };
   for (const { child, parent, childColumns } of drafts) {
     const [from, to] = [relations[child] as Relation, relations[parent] as Relation];
-    if (child === parent || isAudit(childColumns, to, names)) continue;
+    if (child === parent || isAuditKey(childColumns, to.id, names)) continue;
     const fact = facts.get(from.id);
     const isNamed = startsWith(names.tokens.get(from.id) ?? [], names.tokens.get(to.id) ?? []);
     const isWeak = fact?.weakOf === to.id && (fanIn[parent] ?? 0) <= WIDEST_AGGREGATE;
@@ -271,12 +270,6 @@ function compete(references: readonly EvidenceReference[]): EvidenceReference[] 
   });
 }
 
-/** Who did something: unless the column bears the name of what it refers to, as `author_id` does where there are authors. */
-function isAudit(columns: readonly string[], parent: Relation, names: Names): boolean {
-  const parentWords = (names.tokens.get(parent.id) ?? []).join(' ');
-  return columns.some((column) => isAuditColumn(column) && columnStem(column).join(' ') !== parentWords);
-}
-
 function weigh(draft: Draft, { relations, names, facts, fanIn, fanOut, groups }: Shape): EvidenceReference {
   const child = relations[draft.child] as Relation;
   const parent = relations[draft.parent] as Relation;
@@ -286,7 +279,7 @@ function weigh(draft: Draft, { relations, names, facts, fanIn, fanOut, groups }:
   const parentTokens = names.tokens.get(parent.id) ?? [];
   const isLink = fact?.links?.parents.includes(parent.id) === true;
   const traits = {
-    isAudit: isAudit(draft.childColumns, parent, names),
+    isAudit: isAuditKey(draft.childColumns, parent.id, names),
     isWeak: fact?.weakOf === parent.id && draft.childColumns.every((column) => primary.includes(column)),
     link: isLink ? (fact?.links?.owner === parent.id ? ('owner' as const) : ('other' as const)) : null,
     isNullable: draft.childColumns.some((name) => columnOf(child, name)?.isNullable !== false),

@@ -38,6 +38,12 @@ export function isAuditColumn(column: string): boolean {
   return known;
 }
 
+/** Who did something: unless the column bears the name of what it refers to, as `author_id` does where there are authors. */
+export function isAuditKey(columns: readonly string[], parent: RelationId, names: Names): boolean {
+  const parentWords = (names.tokens.get(parent) ?? []).join(' ');
+  return columns.some((column) => isAuditColumn(column) && columnStem(column).join(' ') !== parentWords);
+}
+
 const HOUSEKEEPING =
   /^(?:id|uuid|guid|row_?guid|created|updated|modified|deleted|creation|inserted|last|version|row_?version|sort|position|order|rank|priority|metadata|active|is_active|timestamp)(?:_|$)|(?:_at|_on|_date|_by|_stamp|date|sort_?order)$/;
 
@@ -109,7 +115,7 @@ export function ownKeys(relation: Relation): readonly ForeignKey[] {
 }
 
 function readLinks(relation: Relation, names: Names): RelationFacts['links'] {
-  const keys = ownKeys(relation);
+  const keys = ownKeys(relation).filter((key) => !isAuditKey(key.columns, key.parent, names));
   if (keys.length < 2) return undefined;
   const keyed = new Set(keys.flatMap((key) => key.columns));
   const primary = primaryKeyOf(relation);

@@ -17,6 +17,23 @@ const analyze = (relations: readonly Relation[] = shop, pins: Partial<BoundaryPi
     ...more,
   });
 
+test('reference data is that also where each row says who wrote it', () => {
+  const parts = ['order', 'product', 'invoice', 'shipment', 'claim'];
+  const lines = (more: string) => [
+    'users: id, name',
+    `currencies: id, code${more}`,
+    ...parts.flatMap((part) => [
+      `${part}s: id, currency_id -> currencies, note${more}`,
+      `${part}_lines: id, ${part}_id -> ${part}s, quantity${more}`,
+      `${part}_events: id, ${part}_id -> ${part}s, kind${more}`,
+    ]),
+  ];
+  const shared = (more: string) =>
+    analyze(lines(more).map((line) => relation(line))).shared.map((found) => found.relation);
+  expect(shared('')).toEqual(['public.currencies']);
+  expect(shared(', updated_by -> users')).toEqual(['public.currencies']);
+});
+
 describe('a shop', () => {
   const analysis = analyze();
   const home = assignmentOf(analysis);

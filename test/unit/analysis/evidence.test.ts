@@ -105,6 +105,20 @@ describe('what a relation is', () => {
     expect(fat.get('public.c')?.links).toBeUndefined();
   });
 
+  test('a link table stays one beside a key that says who wrote it, and where authors are what it links', () => {
+    const found = facts([
+      'people: id',
+      'items: id',
+      'groups: id',
+      'item_groups: id*, item_id -> items, group_id -> groups, last_edited_by -> people',
+      'books: id',
+      'authors: id',
+      'book_authors: book_id* -> books, author_id* -> authors',
+    ]);
+    expect(found.get('public.item_groups')?.links?.parents).toEqual(['public.items', 'public.groups']);
+    expect(found.get('public.book_authors')?.links?.parents).toEqual(['public.books', 'public.authors']);
+  });
+
   test('a weak entity has one identifying parent', () => {
     const found = facts(['orders: id', 'order_items: order_id* -> orders, line*, quantity']);
     expect(found.get('public.order_items')?.weakOf).toBe('public.orders');
