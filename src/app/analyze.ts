@@ -9,7 +9,7 @@ import type { ServerWorkload } from '../engines/usage.js';
 import { detectDialect, loadOfflineRoles } from '../engines/offline.js';
 import type { Analysis, BoundaryPins } from '../model/analysis.js';
 import type { ConnectionTarget } from '../model/connection-target.js';
-import type { DatabaseSchema, EngineName } from '../model/database-schema.js';
+import type { DatabaseSchema, EngineName, UnsupportedObject } from '../model/database-schema.js';
 import { UsageError } from '../model/errors.js';
 import type { RelationId } from '../model/relation-id.js';
 import { openReadOnly } from './databases.js';
@@ -67,7 +67,7 @@ export interface AnalyzeResult {
 
 export const NO_PINS: BoundaryPins = { services: {}, together: [], apart: [], shared: [] };
 
-/** @throws UsageError when pins contradict each other or a script's dialect cannot be told; DatabaseError when a database cannot be used. */
+/** @throws UsageError when pins contradict each other or a script is of neither dialect; DatabaseError when a database cannot be used. */
 export async function analyze(given: AnalyzeOptions): Promise<AnalyzeResult> {
   const started = performance.now();
   const { schema: read, name, live, hitRates } = await readSource(given);
@@ -166,16 +166,19 @@ async function readSource({
         message: `${name} is empty`,
         hint: 'make the dump again, and look at the exit code of pg_dump or mysqldump',
       });
-    const engine = source.engine ?? dialectOf(name, head);
+    const told = source.engine ?? detectDialect(head) ?? configured?.engine;
+    const engine = told ?? (await likelierDialect(name, head));
     const { dumpReader } = await loadOfflineRoles(engine);
     const unqualified =
       defaultSchema ?? (configured?.engine === engine ? configured.defaultSchema : undefined);
-    const schema = await dumpReader.read({
+    const read = await dumpReader.read({
       name,
       text: pieces,
       ...(unqualified === undefined ? {} : { defaultSchema: unqualified }),
       ...aborting,
     });
+    const schema =
+      told === undefined ? { ...read, unsupported: [...read.unsupported, untold(name, engine)] } : read;
     return { schema, name, live: null, hitRates: new Map() };
   }
   const database = await openReadOnly(source.target, signal);
@@ -227,13 +230,45 @@ async function probe(
 
 const HEAD_LENGTH = 200_000;
 
-/** @throws UsageError when nothing in the script's beginning tells. */
-function dialectOf(name: string, head: string): EngineName {
-  const found = detectDialect(head);
-  if (found !== null) return found;
-  throw new UsageError({
-    code: 'DBPS_E151',
-    message: `${name} could be PostgreSQL or MySQL: nothing in it tells`,
-    hint: 'say which: --engine postgres or --engine mysql',
-  });
+/**
+ * Of a script that bears no mark of either: the one whose grammar reads more of its beginning. Where both read all of it PostgreSQL, which takes
+ * for a key what MySQL only parses (REFERENCES beside a column).
+ *
+ * @throws UsageError when neither finds a relation in it.
+ */
+async function likelierDialect(name: string, head: string): Promise<EngineName> {
+  const whole = head.lastIndexOf(';') + 1;
+  const beginning = whole === 0 ? head : head.slice(0, whole);
+  const [postgres, mysql] = (await Promise.all(
+    (['postgres', 'mysql'] as const).map(async (engine) => {
+      const { dumpReader } = await loadOfflineRoles(engine);
+      const { relations, unsupported } = await dumpReader.read({ name, text: once(beginning) });
+      return { relations: relations.length, unread: unsupported.length };
+    }),
+  )) as [Trial, Trial];
+  if (postgres.relations === 0 && mysql.relations === 0)
+    throw new UsageError({
+      code: 'DBPS_E151',
+      message: `${name} has no CREATE TABLE that PostgreSQL or MySQL would take, and nothing else tells what it is`,
+      hint: 'give the output of pg_dump -s or mysqldump --no-data; if it is one, say which with --engine postgres or --engine mysql',
+    });
+  if (postgres.relations !== mysql.relations)
+    return postgres.relations > mysql.relations ? 'postgres' : 'mysql';
+  return postgres.unread <= mysql.unread ? 'postgres' : 'mysql';
 }
+
+interface Trial {
+  readonly relations: number;
+  readonly unread: number;
+}
+
+async function* once(text: string): AsyncIterable<string> {
+  yield text;
+}
+
+const untold = (name: string, engine: EngineName): UnsupportedObject => ({
+  kind: 'dialect',
+  name,
+  reason: `Nothing in it belongs to PostgreSQL or MySQL only; it was read as ${engine === 'postgres' ? 'PostgreSQL' : 'MySQL'}.`,
+  remedy: `--engine ${engine === 'postgres' ? 'mysql' : 'postgres'}`,
+});

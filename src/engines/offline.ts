@@ -46,6 +46,11 @@ const MARKS: readonly (readonly [engine: EngineName, weight: number, pattern: Re
     /\b(?:timestamptz|bigserial|jsonb|bytea|timestamp with(?:out)? time zone|character varying|nextval\()/i,
   ],
   ['postgres', 2, /\bOWNER TO\b|\bALTER TABLE ONLY\b/i],
+  ['postgres', 4, /\bAS IDENTITY\b|\bCREATE EXTENSION\b|\bAS ENUM\b|\bUSING (?:gin|gist|brin)\b/i],
+  ['postgres', 3, /\b(?:TABLE|EXISTS|REFERENCES|ONLY)\s+"/i],
+  ['postgres', 2, /\b(?:small)?serial\b|\b(?:text|integer|varchar)\[\]|\bint[48]\b/i],
+  ['mysql', 4, /\bON UPDATE CURRENT_TIMESTAMP\b|\bCHARSET\b|\bCHARACTER SET\b/i],
+  ['mysql', 2, /^\s*(?:UNIQUE |FULLTEXT )?KEY\s+\w+\s*\(/im],
 ];
 
 /** From the beginning of a script; null when nothing tells. */

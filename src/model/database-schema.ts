@@ -38,7 +38,7 @@ export interface DatabaseSchema {
 }
 
 export interface UnsupportedObject {
-  /** `hidden`: the account that read may not see it, whatever it is. */
+  /** `hidden`: the account that read may not see it, whatever it is. `dialect`: the script does not tell whose it is. */
   readonly kind: string;
   readonly name: string;
   readonly relation?: RelationId;

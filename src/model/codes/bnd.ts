@@ -166,6 +166,14 @@ export const BND = {
     example: "shop: 'analyst'@'%' does not see triggers, events of it",
     fix: 'Give the account that dbps reads with the privileges that the finding names, and run again.',
   },
+  BND153: {
+    severity: 'note',
+    title: 'a script that does not tell its dialect',
+    meaning:
+      'Nothing in the script belongs to PostgreSQL or MySQL only. It was read with the grammar that takes more of it, with that of PostgreSQL where both take all.',
+    example: 'schema.sql: read as PostgreSQL',
+    fix: 'Say which with --engine where that is wrong: MySQL before 9.0 does not take REFERENCES beside a column for a foreign key.',
+  },
   BND160: {
     severity: 'note',
     title: 'the use of the database was not seen, or not whole',

@@ -35,11 +35,12 @@ export const ERRORS = {
     fix: 'Drop one of the two pins that the message names.',
   },
   DBPS_E151: {
-    title: 'the dialect of a script cannot be told',
+    title: 'a script of neither dialect',
     meaning:
-      'Nothing in the file belongs to one engine only, and reading it as the wrong one would lose keys.',
-    example: 'schema.sql could be PostgreSQL or MySQL: nothing in it tells',
-    fix: 'Say which: --engine postgres or --engine mysql.',
+      'Nothing in the file belongs to one engine only, and neither grammar finds a relation in it: it is no schema, or one of another system.',
+    example:
+      'notes.sql has no CREATE TABLE that PostgreSQL or MySQL would take, and nothing else tells what it is',
+    fix: 'Give the output of pg_dump -s or mysqldump --no-data. An empty dump is told by --engine postgres or --engine mysql.',
   },
   DBPS_E152: {
     title: 'a script cannot be read as text',

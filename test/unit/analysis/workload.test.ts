@@ -133,15 +133,29 @@ describe('dialects', () => {
     ['CREATE TABLE a (id bigserial, t timestamptz);', 'postgres'],
     ['CREATE TABLE `a` (`id` int(11) NOT NULL AUTO_INCREMENT) ENGINE=InnoDB;', 'mysql'],
     ['/*! SET default_storage_engine=INNODB */;\nCREATE TABLE a (id int);', 'mysql'],
+    ['CREATE TABLE "a" (id int PRIMARY KEY);', 'postgres'],
+    ['CREATE TABLE a (\n  id int,\n  KEY by_id (id)\n);', 'mysql'],
+    ['CREATE TABLE a (id int GENERATED ALWAYS AS IDENTITY);', 'postgres'],
     ['CREATE TABLE a (id int);', null],
   ])('%s', (head, engine) => {
     expect(detectDialect(head)).toBe(engine);
   });
 
-  test('one that cannot be told is asked for, not guessed', async () => {
-    const plain = { kind: 'sql', file: file('plain.sql', 'CREATE TABLE a (id int);') } as const;
-    await expect(analyze({ source: plain })).rejects.toMatchObject({ code: 'DBPS_E151' });
-    expect((await analyze({ source: { ...plain, engine: 'mysql' } })).schema.relations).toHaveLength(1);
+  test('one that is not told is read by the grammar that takes more of it, with a note; one of neither is refused', async () => {
+    const script = (text: string) => ({ kind: 'sql', file: file('plain.sql', text) }) as const;
+    const read = async (text: string) => {
+      const { schema, analysis } = await analyze({ source: script(text) });
+      const notes = analysis.findings.filter(({ code }) => code === 'BND153');
+      return [schema.engine, schema.relations.length, notes.map(({ remedy }) => remedy)];
+    };
+    const plain = 'CREATE TABLE a (id int);';
+    expect(await read(plain)).toEqual(['postgres', 1, ['--engine mysql']]);
+    const indexed = 'CREATE TABLE a (id int, INDEX (id)); CREATE TABLE b (id int);';
+    expect(await read(indexed)).toEqual(['mysql', 2, ['--engine postgres']]);
+    expect(await read('CREATE TABLE "a" (id int);')).toEqual(['postgres', 1, []]);
+    expect((await analyze({ source: { ...script(plain), engine: 'mysql' } })).schema.engine).toBe('mysql');
+    const letter = script('Dear customers, CREATE a TABLE for me;');
+    await expect(analyze({ source: letter })).rejects.toMatchObject({ code: 'DBPS_E151' });
   });
 });
 
