@@ -11,12 +11,13 @@ import type { Plan, ServicePlan } from '../model/plan.js';
 import { parseRelationId, type RelationId } from '../model/relation-id.js';
 import type { VerifyMode, VerifyResult } from '../model/verification.js';
 import { relationMaps } from '../planning/relation-maps.js';
+import type { StateStore } from '../state/state-store.js';
 import { waitForPosition } from '../verification/position-barrier.js';
 import { describeService } from '../verification/service-input.js';
 import { verifyService } from '../verification/verify.js';
 import { captureOf, openReadOnly } from './databases.js';
 import { readDifferingRows, recordDifferingRows, type DifferingRows } from './differing-rows.js';
-import { openStore, serviceConfig } from './move.js';
+import { isLive, openStore, serviceConfig } from './move.js';
 
 export interface VerifyOptions {
   readonly plan: Plan;
@@ -53,6 +54,7 @@ export interface VerifyOutcome {
 export async function verify(config: Config, options: VerifyOptions): Promise<VerifyOutcome> {
   const chosen = await onRecord(options, await choose(config, options));
   const legacy = await openReadOnly(config.source.target(), options.signal, captureOf(config));
+  const store = openStore(config);
   const results: VerifyResult[] = [];
   const repairs: (string | null)[] = [];
   try {
@@ -66,7 +68,8 @@ export async function verify(config: Config, options: VerifyOptions): Promise<Ve
         });
       const target = await openReadOnly(service.target.target(), options.signal, captureOf(config));
       try {
-        const { result, repair } = await verifyOne(config, options, plan, legacy, target);
+        const isDriven = () => hasRunner(store, service.name, options.now());
+        const { result, repair } = await verifyOne(config, options, plan, legacy, target, isDriven);
         results.push(result);
         if (options.repair === true) repairs.push(repair);
       } finally {
@@ -74,6 +77,7 @@ export async function verify(config: Config, options: VerifyOptions): Promise<Ve
       }
     }
   } finally {
+    await store.close();
     await legacy.close();
   }
   return {
@@ -90,6 +94,7 @@ async function verifyOne(
   service: ServicePlan,
   legacy: ReadOnlyDatabase,
   target: ReadOnlyDatabase,
+  isDriven: () => Promise<boolean | null>,
 ): Promise<{ readonly result: VerifyResult; readonly repair: string | null }> {
   const all = relationMaps(options.plan, service);
   const maps = select(all, options.only, service.name);
@@ -118,6 +123,7 @@ async function verifyOne(
         timeoutMs: options.catchUpTimeoutMs ?? 60_000,
         now: options.now,
         signal,
+        isDriven,
       }),
     changed: {
       size: async () => (await following.control.readKeySets(service.name, direction)).changed,
@@ -151,6 +157,13 @@ async function verifyOne(
     result,
     repair: repairSqlOf(result, where, following.checksum.repairFrame(service.name, direction)),
   };
+}
+
+/** null where the store does not know the service, or the account that verifies may not read it. */
+async function hasRunner(store: StateStore, service: string, nowMs: number): Promise<boolean | null> {
+  const states = await store.services().catch(() => []);
+  const state = states.find((candidate) => candidate.service === service);
+  return state === undefined ? null : isLive(state, nowMs);
 }
 
 /** Of services that nobody named, a recheck looks at those with something on record. */

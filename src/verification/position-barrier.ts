@@ -11,12 +11,18 @@ export interface PositionBarrier {
   readonly timeoutMs: number;
   readonly now: () => number;
   readonly signal: AbortSignal;
+  /** Whether a runner applies the service's changes; null where that cannot be told. Without it, whoever may. */
+  readonly isDriven?: () => Promise<boolean | null>;
 }
+
+/** A runner that is started again by whatever supervises it needs a moment. */
+const WITHOUT_RUNNER_MS = 10_000;
 
 export async function waitForPosition(barrier: PositionBarrier): Promise<void> {
   const { service, direction, owning, following, signal } = barrier;
   const until = barrier.now() + barrier.timeoutMs;
   const position = await owning.changes.currentPosition();
+  let drivenAt = barrier.now();
   for (let pause = 20; ; pause = Math.min(pause * 2, 500)) {
     signal.throwIfAborted();
     const checkpoint = await following.control.readCheckpoint(service, direction);
@@ -27,6 +33,13 @@ export async function waitForPosition(barrier: PositionBarrier): Promise<void> {
         hint: `dbps status ${service}`,
       });
     if (owning.changes.reached(checkpoint.applied, position)) return;
+    if ((await barrier.isDriven?.()) !== false) drivenAt = barrier.now();
+    else if (barrier.now() - drivenAt >= WITHOUT_RUNNER_MS)
+      throw new RefusedError({
+        code: 'DBPS_E381',
+        message: `${service}: no runner applies changes, so that what differs may be lag as well as loss`,
+        hint: `dbps run ${service}, in another terminal or as a service of the system; then dbps verify again`,
+      });
     if (barrier.now() > until)
       throw new InterruptedError({
         code: 'DBPS_E540',

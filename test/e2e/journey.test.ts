@@ -85,6 +85,11 @@ test('a service moves forward, back, and forward again', async () => {
   expect((await project.run(['verify', 'orders', '--format', 'junit'])).stdout).toContain(
     '<testcase name="public.orders"',
   );
+  // Nobody applies what is written now: that is said, instead of waited for.
+  await project.legacy.query('UPDATE orders SET total = total + 1 WHERE id = 1');
+  const alone = await project.json(['verify', 'orders', '--mode', 'full']);
+  expect([alone.code, alone.error?.code]).toEqual([3, 'DBPS_E381']);
+  expect(alone.error?.hint).toContain('dbps run orders');
   // A name that no read ever asks for would move nothing, and nobody would be told.
   const typo = await project.json(advance('read-cutover', '--read-relations', 'order_item', '--yes'));
   expect([typo.code, typo.error?.code, typo.error?.message]).toEqual([

@@ -242,6 +242,13 @@ export const ERRORS = {
     example: 'orders: no stream runs between the two databases',
     fix: 'dbps status <service> shows the phase; dbps migrate advance <service> --to dual-write begins capture. dbps verify --mode counts works without it.',
   },
+  DBPS_E381: {
+    title: 'no runner brings the other side up to date',
+    meaning:
+      'Rows differ or are being written, a difference counts only after the other side has caught up, and no dbps run or migrate holds the service: what waits to be applied would wait for ever. Nothing is lost by it, the capture keeps it.',
+    example: 'orders: no runner applies changes, so that what differs may be lag as well as loss',
+    fix: 'Start dbps run <service> in another terminal, or as a service of the system that stays up, and verify again. Without one changes gather on the server that owns the writes.',
+  },
   DBPS_E540: {
     title: 'the other side did not catch up in time',
     meaning:
