@@ -91,3 +91,49 @@ test('a MySQL script that names no database is read as the one of dbps.yaml', as
   const named = await proposal('--from-sql', 'named.sql');
   expect([...named.homes.keys()].every((id) => id.startsWith('crm.'))).toBe(true);
 });
+
+test('--write puts the proposal into dbps.yaml, leaves all else in it as it is, and names what it put nowhere', async () => {
+  const before = `# ours
+version: 1
+source: { url: "postgres://dbps@db/shop", schemas: [public] }   # the shared one
+migration: { jobs: 3 }
+`;
+  write(before);
+  const table = (name: string, more = '') => `CREATE TABLE ${name} (id int PRIMARY KEY${more});`;
+  const refers = (name: string) => `, ${name}_id int NOT NULL REFERENCES ${name}s`;
+  const tables = ['customer', 'order', 'product'].flatMap((word) => [
+    table(`${word}s`),
+    ...['notes', 'files', 'events'].map((part) => table(`${word}_${part}`, refers(word))),
+  ]);
+  fs.writeFileSync(path.join(cwd, 'parts.sql'), [...tables, table('zzz')].join('\n'));
+  const args = [
+    'analyze',
+    '--from-sql',
+    'parts.sql',
+    '--engine',
+    'postgres',
+    '--fail-on',
+    'never',
+    '--write',
+  ];
+  const { code, stdout, stderr } = await dbps(args, { cwd });
+  expect(code, stderr).toBe(0);
+  expect(stdout).toContain('In no service yet: public.zzz. Add to a service, or to source.exclude');
+  const after = fs.readFileSync(path.join(cwd, 'dbps.yaml'), 'utf8');
+  expect(after.startsWith(`${before}\nservices:\n  customer:\n    relations:\n`)).toBe(true);
+  const again = await dbps(args, { cwd });
+  expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('DBPS_E111')]);
+
+  const between = before.replace('migration:', 'services: {} # none yet\n\n# how\nmigration:');
+  write(between);
+  expect((await dbps(args, { cwd })).code).toBe(0);
+  const filled = fs.readFileSync(path.join(cwd, 'dbps.yaml'), 'utf8');
+  const [head, tail] = between.split('services: {} # none yet\n') as [string, string];
+  expect([filled.startsWith(`${head}services:\n`), filled.endsWith(tail)]).toEqual([true, true]);
+  expect((await dbps([...args, '--force'], { cwd })).code).toBe(0);
+  expect(fs.readFileSync(path.join(cwd, 'dbps.yaml'), 'utf8')).toBe(filled);
+
+  write('{"version": 1, "source": {"url": "postgres://dbps@db/shop"}}');
+  expect((await dbps(args, { cwd })).code).toBe(0);
+  expect((await proposal('--from-sql', 'parts.sql', '--engine', 'postgres')).names).toContain('customer');
+});

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { AnalyzeResult, AnalyzeSource } from '../../app/analyze.js';
 import type { SavedAnalysis } from '../../app/saved-analysis.js';
 import type { Config } from '../../config/config.js';
+import type { Analysis } from '../../model/analysis.js';
 import { ConfigError, UsageError } from '../../model/errors.js';
 import { compareFindings } from '../../model/finding.js';
 import type { Context } from '../context.js';
@@ -180,7 +181,12 @@ async function runAnalyze(context: Context, flags: AnalyzeFlags): Promise<Outcom
         : [
             analyzeText(report, context.isVerbose, style),
             ...(file === null ? [] : [`Wrote ${context.relative(file)}`]),
-            ...(written === null ? [] : [`Wrote the services into ${written}`]),
+            ...(written === null
+              ? []
+              : [
+                  `Wrote the services into ${written}`,
+                  ...(flags.interactive === true ? [] : leftToYou(analysis)),
+                ]),
           ].join('\n'),
     renderers: {
       ...findingRenderers(context, config?.file ?? null),
@@ -275,6 +281,16 @@ async function readAnalysis(context: Context, flags: AnalyzeFlags, config: Confi
     readMs: result.readMs,
     workload: result.workload,
   };
+}
+
+/** What the services that were written do not hold; `plan` would stop at the first of them. */
+function leftToYou({ unassigned }: Analysis): readonly string[] {
+  const names = unassigned.map(({ relation }) => relation);
+  if (names.length === 0) return [];
+  const some = names.length > 5 ? [...names.slice(0, 5), `${names.length - 5} more`] : names;
+  return [
+    `In no service yet: ${some.join(', ')}. Add to a service, or to source.exclude what stays in the shared database`,
+  ];
 }
 
 /** As a path: what comes through a pipe. */
