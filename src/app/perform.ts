@@ -125,10 +125,17 @@ async function follow(
       });
     }
     const told = await store.progress(service);
-    const now = told?.progress.waitingFor ?? told?.progress.step ?? '';
+    // What was told before belongs to another request.
+    const { step, waitingFor } =
+      told !== null && told.at >= request.filedAt ? told.progress : { step: null, waitingFor: null };
+    const now = waitingFor ?? step ?? '';
     if (now !== shown && now !== '') {
       shown = now;
-      options.emit({ type: 'waiting', service, for: told?.progress.step ?? 'the runner', detail: now });
+      options.emit(
+        waitingFor === null && step !== null
+          ? { type: 'step', service, step, state: 'started' }
+          : { type: 'waiting', service, for: step ?? 'the runner', detail: now },
+      );
     }
     if (options.signal.aborted) {
       const isWithdrawn = await store.cancelRequest(id);

@@ -31,11 +31,19 @@ export function lineProgress(write: (line: string) => void, now: () => number): 
   const waiting = new Map<string, { line: string; at: number }>();
   const told = new Set<string>();
   const print = (event: DbpsEvent) => {
+    // How far it came before its end, not after.
+    if (event.type === 'phase' || (event.type === 'step' && event.state !== 'started')) flush();
     const line = eventLine(event);
     // Both databases may have the same to say.
     if (event.type === 'finding' && told.has(line)) return;
     told.add(line);
     write(`${new Date(now()).toISOString().slice(0, 19)}Z ${line}\n`);
+  };
+  const flush = () => {
+    const open = [...last].filter(([key, event]) => shown.get(key)?.event !== event);
+    last.clear();
+    shown.clear();
+    for (const [, event] of open) print(event);
   };
   return {
     sink: (event) => {
@@ -55,9 +63,7 @@ export function lineProgress(write: (line: string) => void, now: () => number): 
       shown.set(key, { at: now(), event });
       print(event);
     },
-    finish: () => {
-      for (const [key, event] of last) if (shown.get(key)?.event !== event) print(event);
-    },
+    finish: flush,
   };
 }
 

@@ -1,3 +1,12 @@
+interface StepProgress {
+  readonly step: string | null;
+  readonly index: number;
+  readonly of: number;
+  readonly waitingFor: string | null;
+}
+
+const AT_REST: StepProgress = { step: null, index: 0, of: 0, waitingFor: null };
+
 /**
  * One service in the hands of one process: holds the lease, owns both replicators, carries out transitions. `migrate advance` makes one
  * for as long as it lives; `dbps run` makes one for each service.
@@ -45,12 +54,7 @@ export class ServiceRunner {
   readonly #streams: ServiceStreams;
   #legacy: Database | null = null;
   #target: Database | null = null;
-  #step: { step: string | null; index: number; of: number; waitingFor: string | null } = {
-    step: null,
-    index: 0,
-    of: 0,
-    waitingFor: null,
-  };
+  #step: StepProgress = AT_REST;
 
   /** Takes the lease, raises the epoch on both databases, and only then lets anything read a checkpoint. */
   static open(environment: MoveEnvironment, name: string, options: TakeOptions): Promise<ServiceRunner> {
@@ -113,6 +117,15 @@ export class ServiceRunner {
 
   /** One wish, whoever it came from. @throws RefusedError E327 while the service is paused. */
   async perform(wish: Wish, signal = this.signal): Promise<readonly TransitionResult[]> {
+    try {
+      return await this.#perform(wish, signal);
+    } finally {
+      // Where it ended is told by its error; the next one has not come this far.
+      this.#step = AT_REST;
+    }
+  }
+
+  async #perform(wish: Wish, signal: AbortSignal): Promise<readonly TransitionResult[]> {
     const { activity, reason } = await this.state();
     if (activity === 'paused' && (wish.kind === 'advance' || wish.kind === 'rollback')) {
       throw new RefusedError({
