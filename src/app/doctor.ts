@@ -147,7 +147,9 @@ async function reach(
     add('ok', target.toString());
     return database;
   } catch (error) {
-    if (error instanceof ConfigError && error.code === 'DBPS_E205') add('skipped', error.message);
+    // A service's database may be decided later; without the shared one nothing at all has been looked at.
+    if (error instanceof ConfigError && error.code === 'DBPS_E205' && endpoint.service !== null)
+      add('skipped', error.message);
     else if (error instanceof DatabaseError && error.code === 'DBPS_E404' && endpoint.service !== null)
       add('skipped', `${endpoint.target().toString()} does not exist yet; provisioning creates it`);
     else if (error instanceof DatabaseError)
@@ -186,12 +188,50 @@ async function preflight(
     ...(endpoint.service !== null && { service: endpoint.service.name }),
     ...(options.signal !== undefined && { signal: options.signal }),
   });
-  return checks.map((check) => ({
+  const found = checks.map((check) => ({
     where: endpoint.where,
     name: check.name,
     outcome: check.outcome,
     detail: check.detail,
     finding: check.finding ?? null,
+  }));
+  if (!isSource) return found;
+  const told = new Set(found.map(({ finding }) => `${finding?.code} ${finding?.subject}`));
+  const fences = await fenceChecks(database, staying(config, options, gone));
+  return [...found, ...fences.filter(({ finding }) => !told.has(`${finding?.code} ${finding?.subject}`))];
+}
+
+/** What would stop a write cutover, or let writers round it: long before one, since an application may need another account for it. */
+async function fenceChecks(
+  database: ReadOnlyDatabase,
+  services: readonly ServiceConfig[],
+): Promise<readonly DoctorCheck[]> {
+  const problems = new Map<string, Finding>();
+  const doubts = new Map<string, Finding>();
+  for (const { name, relations } of services) {
+    const found = await database.fence
+      .assess({ service: name, relations: relations.map(({ id }) => id), sequences: [] })
+      .catch((error: unknown) => {
+        // A relation that is not there: plan says so.
+        if (error instanceof RefusedError) return [];
+        throw error;
+      });
+    for (const finding of found)
+      (finding.severity === 'error' ? problems : doubts).set(`${finding.code} ${finding.subject}`, finding);
+  }
+  const check = { where: 'source', name: 'fenceable' } as const;
+  if (problems.size === 0) {
+    const [doubt] = doubts.values();
+    const more =
+      doubts.size > 1 ? `; ${doubts.size} accounts could take a fence away` : doubt && `; ${doubt.message}`;
+    const detail = `writers can be held during a cutover${more ?? ''}`;
+    return services.length === 0 ? [] : [{ ...check, outcome: 'ok', detail, finding: null }];
+  }
+  return [...problems.values()].map((finding) => ({
+    ...check,
+    outcome: 'problem',
+    detail: finding.message,
+    finding,
   }));
 }
 

@@ -91,6 +91,9 @@ test('a variable that is not set skips its database; one that cannot be reached 
   const skipped = await project.json(['doctor'], { env: { ORDERS_URL: '' } });
   expect(skipped.code).toBe(0);
   expect(skipped.result).toMatchObject({ skipped: 1 });
+  // Without the shared database there is nothing to say at all.
+  const blind = await project.json(['doctor'], { env: { SHARED_URL: '' } });
+  expect([blind.code, blind.error?.code]).toEqual([2, 'DBPS_E205']);
   const unreachable = await project.json(['doctor'], {
     env: { ORDERS_URL: 'postgres://dbps:p%23ss%2Fw%3Frd%40%25@127.0.0.1:1/orders' },
   });

@@ -178,6 +178,29 @@ test('a missing privilege: the statement that grants it', async () => {
   expect(`${begun.error?.message} ${begun.error?.hint}`).toMatch(/denied|privilege|GRANT|doctor/);
 });
 
+test('an application that no fence would hold is told by doctor, with the statement; an account of the name that dbps has is none', async () => {
+  const { name } = project.legacy;
+  await server.query("CREATE USER teller@'%' IDENTIFIED BY 'Teller-1'");
+  await server.query(`GRANT ALL PRIVILEGES ON \`${name}\`.* TO teller@'%'`);
+  await server.query("CREATE USER dbps_admin@'10.1.2.3' IDENTIFIED BY 'Admin-1'");
+  await server.query("GRANT ALL PRIVILEGES ON *.* TO dbps_admin@'10.1.2.3'");
+  if (server.isMaria) await server.query("GRANT SELECT ON mysql.* TO 'dbps_admin'@'%'");
+  const fences = async () => {
+    const { findings } = await project.json(['doctor', '--source-only']);
+    return findings.filter(({ code }) => code === 'SEC303');
+  };
+  try {
+    const found = await fences();
+    expect(found.map(({ subject }) => subject)).toEqual(["'teller'@'%'"]);
+    for (const statement of found[0]?.remedy?.split(/(?<=;)\s*/) ?? []) await server.query(statement);
+    expect(await fences()).toEqual([]);
+  } finally {
+    await server.query("DROP USER teller@'%'");
+    await server.query("DROP USER dbps_admin@'10.1.2.3'");
+    if (server.isMaria) await server.query("REVOKE SELECT ON mysql.* FROM 'dbps_admin'@'%'");
+  }
+});
+
 test('a service of the same name out of another database of the server: refused, whatever it is asked for', async () => {
   const state = () =>
     server.query("SELECT phase, target, plan_hash, epoch FROM dbps.service WHERE service = 'orders'");

@@ -28,7 +28,7 @@ export interface FenceRisks {
   /** False: only the privileges of this account could be read. */
   readonly seesOthers: boolean;
   readonly members: readonly RoleMember[];
-  /** Users that are connected to one of the databases. */
+  /** Users that are connected to one of the databases, but for dbps's own account. */
   readonly connected: readonly string[];
   /** Triggers of the user's that run as somebody else. */
   readonly foreignTriggers: readonly {
@@ -45,10 +45,14 @@ export async function readFenceRisks(session: MysqlQueryable, request: FenceRequ
   const self = me?.['account'] ?? '';
   const privileges = await readPrivileges(session);
   const schemas = [...new Set(request.relations.map((id) => parseRelationId(id).schema))];
+  // A user from one host is one account: who connects as dbps does is no other account of that name.
   const sessions = await session.query({
-    sql: 'SELECT DISTINCT user FROM information_schema.processlist WHERE db IN (?)',
+    sql: 'SELECT DISTINCT user, host FROM information_schema.processlist WHERE db IN (?)',
     values: [schemas],
   });
+  const others = sessions.filter(
+    ({ user, host }) => `${user ?? ''}@${(host ?? '').replace(/:\d+$/, '')}` !== me?.['user'],
+  );
   const triggers = await readTriggers(session, request.relations);
   return {
     service: request.service,
@@ -60,7 +64,7 @@ export async function readFenceRisks(session: MysqlQueryable, request: FenceRequ
     privileges,
     seesOthers: privileges.some(({ account }) => account !== accountOf(self)),
     members: await readRoleMembers(session),
-    connected: sessions.map((row) => row['user'] ?? ''),
+    connected: [...new Set(others.map((row) => row['user'] ?? ''))],
     foreignTriggers: triggers
       .filter((trigger) => !isFenceTrigger(trigger.name) && trigger.definer !== self)
       .map(({ name, relation, definer }) => ({ name, relation, definer })),

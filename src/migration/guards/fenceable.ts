@@ -33,7 +33,7 @@ export const fenceable: Guard = {
     return {
       outcome: 'refused',
       code: 'DBPS_E343',
-      detail: errors.map(({ message }) => message).join('; '),
+      detail: [...new Set(errors.map(({ message }) => message))].join('; '),
       // Each names a way out of its own: with the first alone the next run would only tell the second.
       hint: [...new Set(errors.flatMap(({ remedy }) => remedy ?? []))].join(' '),
       findings,
