@@ -5,9 +5,13 @@ import { isFenceError } from '../model/fence-error.js';
  * `fenced`: refused by a fence, nothing was done.
  * `moved`: refused in a way that a side that lost the ownership refuses (sequence fenced, relation retired, read-only); nothing was done.
  * `lost`: the connection went away; whether an autocommitted statement or a COMMIT took effect is not known.
+ * `deadlock`: the server chose it to end a circle of waits and took all of its transaction back; nothing was done. Definitions that dbps makes on
+ * tables in use may be the other end of the circle.
  * `other`: the application's own business.
  */
-export type Fate = 'fenced' | 'moved' | 'lost' | 'other';
+export type Fate = 'fenced' | 'moved' | 'lost' | 'deadlock' | 'other';
+
+const DEADLOCK = new Set(['40P01', 'ER_LOCK_DEADLOCK']);
 
 /** nextval behind a fenced MAXVALUE; a retired relation or schema; a server turned read-only. */
 const MOVED = new Set([
@@ -60,6 +64,7 @@ export function fateOf(error: unknown): Fate {
   if (errno === 1927) return 'lost';
   for (const state of [code, sqlState]) {
     if (typeof state !== 'string') continue;
+    if (DEADLOCK.has(state)) return 'deadlock';
     if (MOVED.has(state)) return 'moved';
     if (LOST_STATES.has(state) || LOST_CODES.has(state)) return 'lost';
   }

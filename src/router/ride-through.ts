@@ -1,7 +1,7 @@
 /**
  * Riding through a cutover. At a cutover writers first wait (for locks, without an error), then the side that lost the ownership
  * refuses them with the fence's error and the other side opens a moment later. A refused statement was not made, so it is made again at the
- * new owner; a statement whose fate is unknown is never made again.
+ * new owner, and so is one that was ended as a deadlock; a statement whose fate is unknown is never made again.
  */
 import type { Knex } from 'knex';
 import { DatabaseError, InterruptedError } from '../model/errors.js';
@@ -62,6 +62,7 @@ export async function rideThrough<T>(
 export function assessStatement(error: unknown, isRead: boolean, service: string): Attempt<never> {
   switch (fateOf(error)) {
     case 'fenced':
+    case 'deadlock':
       return { outcome: 'again', error, when: 'always' };
     case 'moved':
       return { outcome: 'again', error, when: 'owner-changed' };
@@ -78,6 +79,7 @@ export function assessStatement(error: unknown, isRead: boolean, service: string
 export function assessUnsent(error: unknown): Attempt<never> {
   switch (fateOf(error)) {
     case 'fenced':
+    case 'deadlock':
     case 'lost':
       return { outcome: 'again', error, when: 'always' };
     case 'moved':

@@ -28,7 +28,7 @@ export async function attemptTransaction<T>(
   transaction.on('query-error', (error: unknown) => {
     first ??= error;
     const fate = fateOf(error);
-    if (fate === 'fenced' || fate === 'lost') again ??= error;
+    if (fate === 'fenced' || fate === 'lost' || fate === 'deadlock') again ??= error;
     if (fate === 'moved') moved ??= error;
   });
 
@@ -75,7 +75,8 @@ async function settle<T>(transaction: Knex.Transaction, service: string, value: 
       case 'lost':
         return { outcome: 'failed', error: outcomeUnknown(service, error) };
       case 'fenced':
-        // A deferred trigger or constraint met the fence: the server rolled back and said so.
+      case 'deadlock':
+        // A deferred trigger or constraint met the fence, or a circle of waits: the server rolled back and said so.
         return { outcome: 'again', error, when: 'always' };
       case 'moved':
       case 'other':

@@ -289,6 +289,27 @@ test('an application error is its own, once', async () => {
   await expect(router.writes('orders')('account').insert({ id: 1 })).rejects.toMatchObject({ code: '23505' });
 });
 
+test('a deadlock is a second run of the whole transaction, and nothing of the first is left', async () => {
+  await open();
+  let runs = 0;
+  let meet: () => void = () => undefined;
+  const bothHold = new Promise<void>((resolve) => (meet = resolve));
+  const add = (first: number, second: number) =>
+    router.transaction('orders', async (trx) => {
+      const run = ++runs;
+      await trx('account').where({ id: first }).increment('hits', 1);
+      if (run === 2) meet();
+      await bothHold;
+      await trx('account').where({ id: second }).increment('hits', 1);
+    });
+  await Promise.all([add(1, 2), add(2, 1)]);
+  expect(runs).toBe(3);
+  expect(await legacy.query('SELECT id, hits FROM account WHERE hits > 0 ORDER BY id')).toEqual([
+    { id: 1, hits: 2 },
+    { id: 2, hits: 2 },
+  ]);
+});
+
 test('a connection lost before COMMIT is a second run, one lost while a write is answered is not', async () => {
   await open();
   const root = await legacy.connect(legacy.superuserUrl);
