@@ -390,6 +390,23 @@ test('who uses the relations now is told, and dbps itself is nobody', async () =
   expect(await under.fence.access(relations)).toEqual([]);
 });
 
+test('a transaction that has written the parent and comes to the child is not ended for the sake of a trigger', async () => {
+  await database.query(
+    'CREATE TABLE items (id int PRIMARY KEY, order_id int NOT NULL, FOREIGN KEY (order_id) REFERENCES orders (id))',
+  );
+  relations = [...relations, id('items')];
+  await application.query('START TRANSACTION');
+  await application.query("INSERT INTO orders VALUES (40, 1, 'parent')");
+  const arming = under.fence.arm(OWNER, [id('items')], HOLD);
+  // Whatever it does meanwhile: on MySQL, which waits a second at least, it waits by itself.
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  await application.query('INSERT INTO items VALUES (1, 40)');
+  await application.query('COMMIT');
+  await arming;
+  expect(await states()).toEqual(new Set(['absent', 'open']));
+  await application.query('INSERT INTO items VALUES (2, 40)');
+});
+
 test('who could round a fence is a finding with the statements that help', async () => {
   const assess = () => under.fence.assess({ service: OWNER.service, relations, sequences: [] });
   const codes = async () => (await assess()).map((f) => `${f.code} ${f.severity} ${f.subject}`);

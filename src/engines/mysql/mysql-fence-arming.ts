@@ -82,7 +82,7 @@ export async function arm(arming: Arming, relations: readonly RelationId[]): Pro
   if (todo.length > 0)
     await withDdlSession(arming.setup, async (session) => {
       for (const { what, work } of todo)
-        await inSmallRetries(pool, owner, what, () => work(session), arming.signal);
+        await inSmallRetries(pool, owner, what, () => work(session), { signal: arming.signal, session });
     });
   return todo.map(({ what }) => what);
 }
@@ -246,7 +246,7 @@ export async function runKeptStatements(arming: Arming, when: 'early' | 'all'): 
             if (!isThereAlready(error)) throw error;
           });
         },
-        arming.signal,
+        { signal: arming.signal, session },
       );
       await pool.ownedTransaction(owner, async (connection) => {
         await forget(connection, key, 'statement', subject);
@@ -306,7 +306,7 @@ export async function disarm(arming: Arming, found: readonly TableTrigger[]): Pr
               createUserTrigger(trigger, placeOf(trigger, all)),
             ),
           ),
-        arming.signal,
+        { signal: arming.signal, session },
       );
     }
     for (const trigger of found.filter(({ name }) => isFenceTrigger(name)))
@@ -316,7 +316,7 @@ export async function disarm(arming: Arming, found: readonly TableTrigger[]): Pr
         `removing the fence from ${trigger.relation}`,
         () =>
           session.query(`DROP TRIGGER IF EXISTS ${quoteRelation(relationId(trigger.schema, trigger.name))}`),
-        arming.signal,
+        { signal: arming.signal, session },
       );
   });
 }

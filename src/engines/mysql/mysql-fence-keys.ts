@@ -138,7 +138,7 @@ export async function detachKeys(
             .catch((error: unknown) => {
               if (errorNumber(error) !== GONE) throw error;
             }),
-        work.signal,
+        { signal: work.signal, session },
       );
   });
   return keys.map(keySubject);
@@ -167,7 +167,7 @@ export async function attachKeys(
               .catch((error: unknown) => {
                 if (!isThereAlready(error)) throw error;
               }),
-          work.signal,
+          { signal: work.signal, session },
         );
         await pool.ownedTransaction(owner, async (connection) => {
           await remember(connection, fence, [{ kind: 'unvalidated-key', subject, key }]);

@@ -13,7 +13,7 @@ export async function openFence(arming: Arming, options: OpenFenceOptions): Prom
   // Whoever was refused keeps a lock on the row until his transaction ends, and nobody accepts writes until this is done: not given up at
   // the first lock wait timeout.
   const locked = (work: (connection: mysql.Connection) => Promise<void>) =>
-    inSmallRetries(pool, owner, `opening the fence of ${owner.service}`, work, signal);
+    inSmallRetries(pool, owner, `opening the fence of ${owner.service}`, work, { signal });
   // Asked before anything is created, and again behind the lock.
   await locked((connection) => requireNewer(connection, key, owner, options));
   await runKeptStatements(arming, 'all');

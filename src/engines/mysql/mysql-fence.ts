@@ -220,7 +220,9 @@ export class MysqlFence extends MysqlFenceObserver implements Fence {
     if (statements.length === 0) return;
     await withDdlSession(this.setup, async (session) => {
       for (const sql of statements)
-        await inSmallRetries(this.pool, owner, 'letting a counter go on', () => session.query(sql));
+        await inSmallRetries(this.pool, owner, 'letting a counter go on', () => session.query(sql), {
+          session,
+        });
     });
   }
 

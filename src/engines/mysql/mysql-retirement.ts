@@ -65,7 +65,7 @@ export class MysqlRetirement implements Retirement {
           owner,
           `retiring the relations of ${owner.service}`,
           () => session.query(`RENAME TABLE ${renames.join(', ')}`),
-          signal,
+          { signal, session },
         );
       });
     return this.retired(owner.service);
@@ -94,7 +94,7 @@ export class MysqlRetirement implements Retirement {
             session.query(sql).catch((error: unknown) => {
               if (errorNumber(error) !== gone) throw error;
             }),
-          signal,
+          { signal, session },
         );
       try {
         // Keys among them would make the order matter, and some have none.

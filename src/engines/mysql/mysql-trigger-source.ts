@@ -20,6 +20,7 @@ import { assertSameSource, captureLost, changedShape, streamLost, unidentified }
 import { CaptureRegistry, type CaptureTrigger, type Registration } from './mysql-capture-registry.js';
 import { lockMysqlEpoch, queryable, type MysqlPool } from './mysql-connection.js';
 import { described, errorNumber } from './mysql-errors.js';
+import { lockPatience } from './mysql-fence-retry.js';
 import { IdSet } from './mysql-id-set.js';
 import { readShapes, type Shapes } from './mysql-log-relations.js';
 import { readLogSettings, type LogSettings } from './mysql-log-settings.js';
@@ -301,13 +302,14 @@ export class MysqlTriggerSource extends MysqlTriggerObserver implements ChangeSo
     }
   }
 
-  /** Definitions queue everybody behind them: short waits, many tries. */
+  /** Definitions queue everybody behind them: short waits, many tries. Each begins with all of `statements` anew. */
   async #patiently(statements: readonly string[], signal?: AbortSignal): Promise<void> {
     await this.pool.use(async (connection) => {
-      await connection.query(`SET SESSION lock_wait_timeout = ${LOCK_WAIT_S}`);
+      const patience = await lockPatience(connection, { attempts: LOCK_TRIES, waitS: LOCK_WAIT_S });
       try {
-        for (let tries = 1; ; tries++) {
+        for (let attempt = 1; ; attempt++) {
           signal?.throwIfAborted();
+          const pause = await patience(attempt);
           try {
             for (const sql of statements) await connection.query(sql);
             return;
@@ -319,9 +321,10 @@ export class MysqlTriggerSource extends MysqlTriggerObserver implements ChangeSo
                 hint: 'SET GLOBAL log_bin_trust_function_creators = 1',
                 cause: error,
               });
-            if (errorNumber(error) !== LOCK_WAIT_TIMEOUT || tries === LOCK_TRIES) throw error;
+            if (errorNumber(error) !== LOCK_WAIT_TIMEOUT || pause === null) throw error;
+            await connection.query('UNLOCK TABLES');
+            await sleep(pause, undefined, { signal });
           }
-          await sleep(200, undefined, { signal });
         }
       } finally {
         await connection.query('UNLOCK TABLES').catch(() => undefined);
