@@ -7,10 +7,19 @@ import type { Config } from '../config/config.js';
 import { readRequest, writeRequest, type RequestOutcome, type Wish } from '../migration/requests.js';
 import type { TransitionResult } from '../migration/orchestrator.js';
 import { ServiceRunner } from '../migration/service-runner.js';
+import { settingsDigest } from '../migration/settings-digest.js';
 import { InterruptedError, RefusedError } from '../model/errors.js';
 import type { Phase } from '../model/phases.js';
 import type { StateStore } from '../state/state-store.js';
-import { isLive, moveEnvironment, openStore, planFor, serviceConfig, type MoveOptions } from './move.js';
+import {
+  isLive,
+  moveEnvironment,
+  moveSettings,
+  openStore,
+  planFor,
+  serviceConfig,
+  type MoveOptions,
+} from './move.js';
 import { requireReadRelations } from './read-relations.js';
 
 export interface PerformOptions extends MoveOptions {
@@ -54,6 +63,7 @@ export async function perform(
         if (options.detach === true) {
           return { service, by: 'filed', request: filed.id, phase: state.phase, transitions: [] };
         }
+        await tellOtherSettings(config, store, service, options);
         const taken = await follow(store, filed.id, service, { ...options, signal });
         if (taken !== null) return { service, by: 'runner', request: filed.id, ...taken };
         // Its runner went away before it took the request: this process does it.
@@ -65,6 +75,26 @@ export async function perform(
   } finally {
     await store.close();
   }
+}
+
+/** A change of dbps.yaml that a running `dbps run` has not read counts for dry runs, which read it, and not for what is done. */
+export async function tellOtherSettings(
+  config: Config,
+  store: Pick<StateStore, 'progress' | 'service'>,
+  service: string,
+  { emit, now }: Pick<MoveOptions, 'emit' | 'now'>,
+): Promise<void> {
+  const told = await store.progress(service);
+  const { settings } = told?.progress ?? {};
+  if (settings === undefined || settings === settingsDigest(moveSettings(config))) return;
+  const state = await store.service(service);
+  if (state === null || !isLive(state, now())) return;
+  emit({
+    type: 'note',
+    service,
+    message:
+      'is held by a runner with other settings: migration in dbps.yaml was changed after it was started, and counts once dbps run is started again',
+  });
 }
 
 /** @returns null when another runner took the lease in the meantime. */

@@ -16,6 +16,7 @@ import type { ServiceState, StateStore, StreamProgress } from '../state/state-st
 import { waitForPosition } from '../verification/position-barrier.js';
 import { describeService } from '../verification/service-input.js';
 import { verifyService } from '../verification/verify.js';
+import { tellOtherSettings } from './perform.js';
 import { isLive, moveEnvironment, openStore, planFor, serviceConfig, type MoveOptions } from './move.js';
 import { requireReadRelations } from './read-relations.js';
 import { allSaidYes, askPatiently, type Ask, type RehearsalResult } from './rehearsal.js';
@@ -39,6 +40,8 @@ export async function rehearseWish(
   wish: Exclude<Wish, { kind: 'pause' | 'resume' | 'reconcile' }>,
   options: RehearseOptions,
 ): Promise<RehearsalResult> {
+  const store = openStore(config);
+  await tellOtherSettings(config, store, service, options).finally(() => store.close());
   const ask: Ask = (only) => rehearseOnce(config, service, wish, options, only);
   if (wish.kind === 'abort' || wish.parameters.wait !== true) return ask();
   const until = options.now() + (options.timeoutMs ?? Number.POSITIVE_INFINITY);

@@ -33,6 +33,7 @@ import type { Wish } from './requests.js';
 import type { MoveContext } from './move-context.js';
 import type { DatabaseOpener, MoveEnvironment } from './move-environment.js';
 import { carryOut, takeBack, type Run, type TransitionResult } from './orchestrator.js';
+import { settingsDigest } from './settings-digest.js';
 import { describeShapeChanges, findShapeChanges, shapeRemedy } from './shape.js';
 import { isConvergedIn, ServiceStreams } from './service-streams.js';
 import { takeService, type TakenService, type TakeOptions } from './take-service.js';
@@ -258,6 +259,7 @@ export class ServiceRunner {
       stepIndex: this.#step.index,
       steps: this.#step.of,
       waitingFor: this.#step.waitingFor,
+      settings: settingsDigest(this.#environment.settings),
       ...this.#streams.describe(),
     };
   }

@@ -99,6 +99,8 @@ export interface ServiceProgress {
   readonly reverse: StreamProgress | null;
   readonly waitingFor: string | null;
   readonly rogueWrites: number;
+  /** Digest of the settings that the runner goes by; absent from one of an earlier version. */
+  readonly settings?: string;
 }
 
 export interface StreamProgress {

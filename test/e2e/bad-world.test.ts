@@ -166,6 +166,18 @@ test('run holds the service: another command files with it, a second run takes n
   expect(running.result).toMatchObject({
     services: [{ runner: { holder: `run-${first.child.pid}`, isLive: true } }],
   });
+  // What dbps.yaml says since then counts for a dry run, which reads it, and not for the runner: whoever changed it is told.
+  const rehearse = advance('write-cutover', '--dry-run');
+  expect((await project.run(rehearse)).stderr).not.toContain('other settings');
+  const file = path.join(project.directory, 'dbps.yaml');
+  const config = fs.readFileSync(file, 'utf8');
+  project.writeConfig(
+    /^migration:/m.test(config)
+      ? config.replace(/^migration:/m, 'migration:\n  jobs: 3')
+      : `${config}\nmigration: { jobs: 3 }\n`,
+  );
+  expect((await project.run(rehearse)).stderr).toContain('orders is held by a runner with other settings');
+  project.writeConfig(config);
   first.child.kill('SIGTERM');
   expect((await first.ended).code).toBe(5);
 });

@@ -23,7 +23,9 @@ test('an error says what became of the statement, whichever driver and however k
     say('update "a" set "b" = $1 - Client has encountered a connection error and is not queryable'),
   ).toBe('lost');
   expect(say('deadlock detected', { code: '40P01' })).toBe('deadlock');
-  expect(say('Deadlock found', { code: 'ER_LOCK_DEADLOCK', errno: 1213, sqlState: '40001' })).toBe('deadlock');
+  expect(say('Deadlock found', { code: 'ER_LOCK_DEADLOCK', errno: 1213, sqlState: '40001' })).toBe(
+    'deadlock',
+  );
   expect(say('Lock wait timeout', { code: 'ER_LOCK_WAIT_TIMEOUT', sqlState: 'HY000' })).toBe('other');
   expect(say('duplicate key', { code: '23505' })).toBe('other');
   // A value that quotes the words is not a lost connection: the server answered with a state.
