@@ -189,7 +189,8 @@ class Session {
 
   async #watch(): Promise<void> {
     const state = await this.#runner.state();
-    if (state.activity === 'paused' || this.#runner.signal.aborted) return;
+    // What has gone for good, or back to where it began, has nothing left to watch: that its relations are not in legacy is as it should be.
+    if (state.activity === 'paused' || this.#isOver(state) || this.#runner.signal.aborted) return;
     const trouble = assessStreams(this.#runner.streams()) ?? (await this.#look(state));
     if (trouble !== null) await this.#block(trouble);
     else if (trouble === null && this.#blockedBy !== null && this.#hasLooked()) await this.#unblock();
@@ -206,7 +207,8 @@ class Session {
         const log = await watchLog(context);
         if (log !== null) return log;
       } else if (this.#blockedBy?.what === 'log') return this.#blockedBy;
-      if (this.#due('schema', SCHEMA_EVERY_MS))
+      // A decommissioning that was stopped on its way has renamed or dropped relations itself.
+      if (state.target !== 'decommissioned' && this.#due('schema', SCHEMA_EVERY_MS))
         return (await watchCapture(context)) ?? (await watchSchema(context));
       return this.#blockedBy?.what === 'schema' ? this.#blockedBy : null;
     } catch (error) {

@@ -159,6 +159,13 @@ describe.each(PAIRS)('$name', { timeout: 300_000 }, ({ capture, legacy: openLega
     const token = /--confirm (orders@[0-9a-f]{8}\.e\d+)/.exec(rehearsed.stdout)?.[1] ?? '';
     expect(token, rehearsed.stdout + rehearsed.stderr).not.toBe('');
     await ok('migrate', 'advance', 'orders', '--to', 'decommissioned', '--confirm', token);
+    // Its runner lets go, and has not taken for a drift of the schema what it dropped itself.
+    const status = async () => {
+      const { services } = (await ok('status', 'orders')) as { services: readonly { runner: unknown }[] };
+      return services[0];
+    };
+    await expect.poll(async () => (await status())?.runner, { timeout: 120_000, interval: 500 }).toBeNull();
+    expect(await status()).toMatchObject({ phase: 'decommissioned', activity: 'idle', reason: null });
     replicator?.kill('SIGTERM');
     await running;
     await expect(legacy.query('SELECT count(*) FROM orders')).rejects.toThrow();
