@@ -87,7 +87,9 @@ export function adviseStore(
   ).length;
   const why = [
     insideReferences > 0
-      ? `${insideReferences} references inside need the database to hold them`
+      ? insideReferences === 1
+        ? 'a reference inside needs the database to hold it'
+        : `${insideReferences} references inside need the database to hold them`
       : 'plain rows with keys',
     ...(writesSeveral > 0
       ? [`${writesSeveral} statements or transactions write several relations at once`]
