@@ -17,7 +17,10 @@ interface Dialect {
 
 const POSTGRES: Dialect = {
   clock: 'clock_timestamp()',
-  sessionSettings: [],
+  // Limits for applications that older servers do not know, and would refuse at the start of a session.
+  sessionSettings: [
+    "SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout') AND setting <> '0'",
+  ],
   install: (database, work) =>
     database.transaction(async (session) => {
       // The same lock as the control tables' install: both create the schema, and IF NOT EXISTS alone races in the catalogue.

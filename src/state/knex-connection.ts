@@ -56,7 +56,6 @@ interface RawSession {
 
 function prepareSessions(target: ConnectionTarget) {
   const settings = sessionSettings(target.engine);
-  if (settings.length === 0) return {};
   return {
     afterCreate: (session: RawSession, done: (error: Error | null, session: RawSession) => void) => {
       const set = (at: number): void => {

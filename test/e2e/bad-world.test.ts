@@ -350,7 +350,7 @@ test('what administrators set for roles and databases changes nothing: limits of
         "statement_timeout = '100ms'",
         "lock_timeout = '1ms'",
         "idle_in_transaction_session_timeout = '100ms'",
-        "idle_session_timeout = '100ms'",
+        "idle_session_timeout = '300ms'",
         "transaction_timeout = '100ms'",
         'default_transaction_isolation = serializable',
         'default_transaction_read_only = on',
