@@ -196,9 +196,14 @@ async function preflight(
     finding: check.finding ?? null,
   }));
   if (!isSource) return found;
-  const told = new Set(found.map(({ finding }) => `${finding?.code} ${finding?.subject}`));
+  const told = new Set(
+    found.flatMap(({ finding }) => (finding === null ? [] : `${finding.code} ${finding.subject}`)),
+  );
   const fences = await fenceChecks(database, staying(config, options, gone));
-  return [...found, ...fences.filter(({ finding }) => !told.has(`${finding?.code} ${finding?.subject}`))];
+  return [
+    ...found,
+    ...fences.filter(({ finding }) => finding === null || !told.has(`${finding.code} ${finding.subject}`)),
+  ];
 }
 
 /** What would stop a write cutover, or let writers round it: long before one, since an application may need another account for it. */

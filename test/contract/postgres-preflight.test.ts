@@ -73,7 +73,7 @@ test.each([
   ['public.volatile', 'RPL201', 'SET LOGGED'],
   ['public.Odd "Name', 'RPL201', 'ALTER TABLE "public"."Odd ""Name"'],
   ['public.foreign_owned', 'SEC201', 'GRANT SELECT ON "public"."foreign_owned"'],
-  ['public.foreign_owned', 'SEC202', 'GRANT "postgres" TO "dbps_admin"'],
+  ['public.foreign_owned', 'SEC202', 'ALTER TABLE "public"."foreign_owned" OWNER TO "dbps_admin"'],
   ['public.hidden', 'SEC205', 'BYPASSRLS'],
 ])('%s is refused with %s and a statement', async (relation, code, remedy) => {
   const id = relation.includes('"') ? 'public."Odd ""Name"' : relation;

@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createProject, type Envelope, type Project } from '../support/project.js';
 
@@ -85,6 +86,32 @@ test('what earlier runs left behind is listed, and dropped by --fix only', async
   expect([fixed.code, serious(fixed.findings)]).toEqual([0, []]);
   expect(await slots()).toHaveLength(0);
   expect(await project.legacy.query('SELECT FROM pg_publication')).toHaveLength(0);
+});
+
+test('that writers can be held is said, and what would stop it long before a cutover', async () => {
+  const fenceable = (result: unknown) =>
+    (result as { checks: { name: string; outcome: string; detail: string }[] }).checks
+      .filter(({ name }) => name === 'fenceable')
+      .map(({ outcome, detail }) => [outcome, detail]);
+  expect(fenceable((await project.json(['doctor'])).result)).toEqual([
+    ['ok', 'writers can be held during a cutover'],
+  ]);
+  const root = new pg.Client(project.legacy.superuserUrl);
+  await root.connect();
+  try {
+    await root.query('CREATE TABLE public.staff () INHERITS (public.users)');
+    const found = await project.json(['doctor', '--source-only']);
+    expect([found.code, fenceable(found.result)]).toEqual([
+      1,
+      [['problem', expect.stringMatching(/may not fence public\.staff: owned by /) as unknown]],
+    ]);
+    expect(found.findings.filter(({ code }) => code === 'SEC301')).toMatchObject([
+      { code: 'SEC301', remedy: expect.stringMatching(/^ALTER TABLE .*staff.* OWNER TO .*;$/) as unknown },
+    ]);
+  } finally {
+    await root.query('DROP TABLE IF EXISTS public.staff');
+    await root.end();
+  }
 });
 
 test('a variable that is not set skips its database; one that cannot be reached was not checked: exit 4', async () => {

@@ -36,6 +36,7 @@ function normalise(text: string, project: Project | undefined): string {
       .replaceAll(/PostgreSQL \d+(?:\.\d+)?/g, 'PostgreSQL <version>')
       // Other tests use the same server.
       .replaceAll(/, \d+ in use now;/g, ', <n> in use now;')
+      .replaceAll(/\b\d+ of 64 free/g, '<n> of 64 free')
       .replaceAll(/at most \d+ each/g, 'at most <n> each')
       .replaceAll(/\b\d+(?:\.\d+)? (?:B|kB|MB)\b/g, '<size>')
       .replaceAll(/ *<size>/g, '  <size>')

@@ -3,13 +3,17 @@ import type { Finding } from '../../model/finding.js';
 import { parseRelationId, relationId, type RelationId } from '../../model/relation-id.js';
 import type { FenceRequest } from '../engine.js';
 import { readTree, type Queryable } from './postgres-fence-tree.js';
-import { quoteIdentifier } from './postgres-sql.js';
+import { quoteIdentifier, quoteRelation } from './postgres-sql.js';
 
 export interface FenceRisks {
   readonly service: string;
   readonly self: string;
   /** Relations and sequences of which this role is not (a member of) the owner. */
-  readonly notOwned: readonly { readonly id: RelationId; readonly owner: string }[];
+  readonly notOwned: readonly {
+    readonly id: RelationId;
+    readonly owner: string;
+    readonly ownerIsSuperuser: boolean;
+  }[];
   readonly notTables: readonly RelationId[];
   /** Login roles, not superusers, that are (members of) an owner or may set the replica role. */
   readonly canDisable: readonly { readonly role: string; readonly how: string }[];
@@ -18,7 +22,8 @@ export interface FenceRisks {
 }
 
 const OWNERS = `
-SELECT n.nspname AS schema, c.relname AS name, pg_get_userbyid(c.relowner) AS owner
+SELECT n.nspname AS schema, c.relname AS name, pg_get_userbyid(c.relowner) AS owner,
+       (SELECT rolsuper FROM pg_roles WHERE oid = c.relowner) AS super
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE (c.oid = ANY ($1::oid[])
         OR (n.nspname, c.relname) IN (SELECT * FROM unnest($2::text[], $3::text[])))
@@ -58,7 +63,7 @@ export async function readFenceRisks(client: Queryable, request: FenceRequest): 
   const { rows: me } = await client.query<{ self: string; version: string }>(
     "SELECT current_user AS self, current_setting('server_version_num') AS version",
   );
-  const owners = await client.query<{ schema: string; name: string; owner: string }>(OWNERS, [
+  const owners = await client.query<{ schema: string; name: string; owner: string; super: string }>(OWNERS, [
     oids,
     ...names,
   ]);
@@ -75,7 +80,11 @@ export async function readFenceRisks(client: Queryable, request: FenceRequest): 
   return {
     service: request.service,
     self: me[0]?.self ?? '',
-    notOwned: owners.rows.map((row) => ({ id: relationId(row.schema, row.name), owner: row.owner })),
+    notOwned: owners.rows.map((row) => ({
+      id: relationId(row.schema, row.name),
+      owner: row.owner,
+      ownerIsSuperuser: row.super === 't',
+    })),
     notTables: tree.filter((r) => r.kind !== 'table' && r.kind !== 'partitioned').map((r) => r.id),
     canDisable: [
       ...owning.rows.map((row) => ({ role: row.role, how: `owns them (as ${row.owners})` })),
@@ -91,16 +100,20 @@ export async function readFenceRisks(client: Queryable, request: FenceRequest): 
 export function assessFenceRisks(risks: FenceRisks): Finding[] {
   const findings: Finding[] = [];
   const { service } = risks;
-  const byOwner = new Map<string, RelationId[]>();
-  for (const { id, owner } of risks.notOwned) byOwner.set(owner, [...(byOwner.get(owner) ?? []), id]);
-  for (const [owner, ids] of byOwner) {
+  const self = quoteIdentifier(risks.self);
+  const byOwner = new Map<string, FenceRisks['notOwned'][number][]>();
+  for (const found of risks.notOwned) byOwner.set(found.owner, [...(byOwner.get(found.owner) ?? []), found]);
+  for (const [owner, owned] of byOwner) {
+    const ids = owned.map(({ id }) => id);
     findings.push({
       code: 'SEC301',
       severity: 'error',
       subject: owner,
       service,
-      message: `${risks.self} may not fence ${ids.join(', ')}: they belong to ${owner}`,
-      remedy: `GRANT ${quoteIdentifier(owner)} TO ${quoteIdentifier(risks.self)};`,
+      message: `${risks.self} may not fence ${ids.join(', ')}: owned by ${owner}`,
+      remedy: owned.some(({ ownerIsSuperuser }) => ownerIsSuperuser)
+        ? ids.map((id) => `ALTER TABLE ${quoteRelation(id)} OWNER TO ${self};`).join(' ')
+        : `GRANT ${quoteIdentifier(owner)} TO ${self};`,
       data: { relations: ids },
     });
   }

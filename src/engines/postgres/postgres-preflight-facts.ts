@@ -98,6 +98,8 @@ export interface RelationFacts {
   /** null: there is no such relation, or this role may not know. */
   readonly found: {
     readonly owner: string;
+    /** Nobody should be made a member of such a role. */
+    readonly ownerIsSuperuser: boolean;
     readonly mayRead: boolean;
     readonly isOwner: boolean;
     readonly identity: 'default' | 'full' | 'nothing' | 'index';
@@ -134,6 +136,7 @@ WITH RECURSIVE asked AS (
                       WHERE k.nth <= i.indnkeyatts AND NOT a.attnotnull)
 )
 SELECT n.nspname AS schema, c.relname AS name, pg_get_userbyid(c.relowner) AS owner,
+       (SELECT rolsuper FROM pg_roles WHERE oid = c.relowner) AS "ownerIsSuperuser",
        has_table_privilege(c.oid, 'SELECT') AS "mayRead",
        pg_has_role(current_user, c.relowner, 'USAGE') AS "isOwner",
        CASE c.relreplident WHEN 'd' THEN 'default' WHEN 'f' THEN 'full' WHEN 'n' THEN 'nothing' ELSE 'index' END AS identity,
@@ -178,6 +181,7 @@ export async function readRelations(
     id: relationId(row['schema'] ?? '', row['name'] ?? ''),
     found: {
       owner: row['owner'] ?? '',
+      ownerIsSuperuser: row['ownerIsSuperuser'] === 't',
       mayRead: row['mayRead'] === 't',
       isOwner: row['isOwner'] === 't',
       identity: (row['identity'] ?? 'default') as 'default' | 'full' | 'nothing' | 'index',

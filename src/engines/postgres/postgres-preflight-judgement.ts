@@ -233,7 +233,9 @@ export function assessRelations(
           ...about,
           code: 'SEC202',
           message: `${id} belongs to ${found.owner}; publishing and fencing it needs that role`,
-          remedy: `GRANT ${quoteIdentifier(found.owner)} TO ${role};`,
+          remedy: found.ownerIsSuperuser
+            ? `ALTER TABLE ${name} OWNER TO ${role};`
+            : `GRANT ${quoteIdentifier(found.owner)} TO ${role};`,
         }),
       );
     if (found.rowSecurity && !server.mayBypassRowSecurity && (!found.isOwner || found.forcesRowSecurity))

@@ -355,7 +355,7 @@ export const ERRORS = {
   DBPS_E343: {
     title: 'the relations cannot be fenced',
     meaning: 'Something would stop the fence from closing, or let writers round it.',
-    example: 'dbps_admin may not fence public.orders: they belong to shop_owner',
+    example: 'dbps_admin may not fence public.orders: owned by shop_owner',
     fix: 'Run the statement that it names.',
   },
   DBPS_E344: {
