@@ -155,10 +155,10 @@ test('init writes a file that the other commands accept, and does not overwrite 
   expect((await dbps(['init'], { cwd })).code).toBe(0);
   const again = await dbps(['init'], { cwd });
   expect([again.code, again.stderr.includes('DBPS_E111')]).toEqual([2, true]);
+  // The file is fine; what it asks for is not set yet.
   const doctor = await dbps(['doctor', '--json'], { cwd });
   expect(JSON.parse(doctor.stdout)).toMatchObject({
-    error: null,
-    result: { checks: [{ where: 'source', outcome: 'skipped' }], filesRead: ['dbps.yaml'] },
+    error: { code: 'DBPS_E205', message: expect.stringContaining('SHARED_DATABASE_URL') as string },
   });
 });
 
