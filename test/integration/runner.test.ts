@@ -55,10 +55,11 @@ test('a live runner carries out what is filed with it, pauses, goes on, and give
       transitions: [{ from: 'provisioned', to: 'dual-write' }],
     },
   );
-  const told = await until(
-    async () => (await store.progress('orders'))?.progress.forward ?? null,
-    'progress',
-  );
+  // What was told last may be from before the stream came to apply: then it stands still for a moment.
+  const told = await until(async () => {
+    const forward = (await store.progress('orders'))?.progress.forward ?? null;
+    return forward?.state !== 'stopped' && forward;
+  }, 'progress');
   expect(told).toMatchObject({ state: 'running', error: null });
 
   await perform(store, 'orders', { kind: 'pause', reason: 'asked for by ops' });
