@@ -18,7 +18,7 @@ const never = (): number => {
   throw new Error('a read with a key is not left to chance');
 };
 
-test('a share is kept over keys of any form, to within a point and a half', () => {
+test('a share is kept over keys of any form, to within two and a half points', () => {
   const shares = fc.integer({ min: 0, max: 100 });
   const forms = fc.constantFrom(
     (n: number) => String(n),
@@ -32,7 +32,8 @@ test('a share is kept over keys of any form, to within a point and a half', () =
       const toService = keys.filter(
         (key) => chooseReadSide(route({ service, readShare }), { key }, never) === 'service',
       ).length;
-      expect(Math.abs(toService / 100 - readShare)).toBeLessThan(1.5);
+      // Five standard deviations of 10,000 throws: less would fail by chance now and then.
+      expect(Math.abs(toService / 100 - readShare)).toBeLessThan(2.5);
     }),
     { numRuns: 60 },
   );
