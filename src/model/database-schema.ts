@@ -122,6 +122,8 @@ export interface Column {
   readonly autoIncrement?: boolean;
   readonly collation?: string;
   readonly characterSet?: string;
+  /** Spatial reference system to which a spatial column is bound (MySQL). */
+  readonly srid?: number;
   readonly comment?: string;
   /** True when the column came from an inheritance parent and is not declared here. */
   readonly isInherited: boolean;

@@ -22,6 +22,8 @@ CREATE TABLE "Odd Types" (
   PRIMARY KEY ("order", v), CHECK (flag OR v <> 'x'), CHECK (v IN ('it''s', 'b', 'c')), CHECK (to_tsvector('simple', v) IS NOT NULL));
 CREATE INDEX ON "Odd Types" (day DESC); CREATE INDEX ON "Odd Types" (lower(v)); CREATE UNIQUE INDEX partial_key ON "Odd Types" (line) WHERE flag;
 CREATE INDEX long_text ON users (name);
+COMMENT ON COLUMN "Odd Types".line IS '${'ü'.repeat(1500)}';
+COMMENT ON INDEX long_text IS 'by name';
 `;
 
 const MYSQL = `

@@ -22,6 +22,10 @@ CREATE TABLE users (id bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY, emai
   domain varchar(190) GENERATED ALWAYS AS (substring_index(email, '@', -1)) STORED, UNIQUE KEY users_email (email), KEY users_name (name(10)), FULLTEXT KEY users_text (name),
   token varbinary(5) NOT NULL DEFAULT 'x\\\\y', motto varchar(40) GENERATED ALWAYS AS (concat(name, ' it''s \\\\ "so"')) STORED,
   CONSTRAINT named CHECK (email <> ''), CONSTRAINT quoted CHECK (email <> 'o''\\\\b')) COMMENT='people' DEFAULT CHARSET=utf8mb4;
+CREATE TABLE places (id int NOT NULL PRIMARY KEY, code char(36) NOT NULL DEFAULT (uuid()), sum int DEFAULT ((1 + 2) * 3), below int NOT NULL DEFAULT -5, bits bit(3) DEFAULT b'101', made timestamp NULL DEFAULT current_timestamp(),
+  loc point NOT NULL /*!80003 SRID 4326 */, seen_name varchar(40) COMMENT 'as seen', KEY places_hidden (code) /*!80000 INVISIBLE */ /*M!100600 IGNORED */, SPATIAL KEY places_loc (loc), KEY places_seen (seen_name DESC, id) COMMENT 'it''s why') ROW_FORMAT=COMPRESSED KEY_BLOCK_SIZE=8 STATS_PERSISTENT=1;
+CREATE TABLE eight (id int NOT NULL PRIMARY KEY, t text /*!80017 , tags json DEFAULT ('{"a": 1}'), word text DEFAULT ('it''s'), name varchar(20) CHARACTER SET latin1 COLLATE latin1_bin, next int DEFAULT (id + 1) INVISIBLE, UNIQUE KEY eight_lower ((lower(name))),
+  KEY eight_t (t(10) DESC), KEY eight_tags ((cast(tags->'$[*]' as char(20) array))), FULLTEXT KEY eight_text (t) WITH PARSER ngram, CONSTRAINT someday CHECK (id > 100) NOT ENFORCED */) COMMENT='MariaDB passes over most of it';
 CREATE TABLE \`Order Items\` (\`order\` bigint unsigned NOT NULL, line int unsigned NOT NULL, user_id bigint unsigned, price decimal(10,2) NOT NULL DEFAULT 0.00 COMMENT 'net',
   PRIMARY KEY (\`order\`, line), CONSTRAINT items_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE SET NULL);
 CREATE TABLE log (id bigint NOT NULL, at date NOT NULL, body longtext, PRIMARY KEY (id, at)) PARTITION BY RANGE (year(at)) (PARTITION p0 VALUES LESS THAN (2026), PARTITION p1 VALUES LESS THAN MAXVALUE);
@@ -99,7 +103,7 @@ test('schema.sql loads by the command line client and gives the planned schema',
   expect(loaded.stderr).toBe('');
   expect(compareSchemas(plan.services[0]?.schema as DatabaseSchema, await read(target))).toEqual([]);
   // In the server's own words too: what introspection got wrong twice in the same way would be equal above.
-  for (const table of ['users', 'Order Items'])
+  for (const table of ['users', 'places', 'eight', 'Order Items'])
     expect(await asShown(target, table)).toBe(await asShown(source, table));
   await target.drop();
 });
@@ -124,6 +128,11 @@ test('the knex migrations give the planned schema, and take it away again', asyn
   expect(compareSchemas(plan.services[0]?.schema as DatabaseSchema, own(there))).toEqual([]);
   await client.migrate.rollback(migrations, true);
   expect(own(await read(target)).relations).toEqual([]);
+  // Rights outlive what they were given on, unless they are taken back.
+  expect(
+    await server.query(`SELECT grantee, table_name FROM information_schema.table_privileges
+      WHERE table_schema = '${target.name}' AND grantee LIKE '''shop_app''%'`),
+  ).toEqual([]);
   await client.destroy();
   fs.rmSync(directory, { recursive: true });
   await target.drop();

@@ -118,7 +118,7 @@ class TableAdoption {
       schema: relation.schema,
       name: relation.name,
       kind: 'table',
-      ...(relation.comment !== undefined && { comment: relation.comment }),
+      ...this.#comment(relation.id, relation.comment, 2048),
       columns,
       keys: indexes
         .filter((index) => index.isUnique)
@@ -227,11 +227,23 @@ class TableAdoption {
           ...(value !== undefined && value !== null && { default: value }),
           ...(generated !== undefined && { generated: { expression: generated, stored: true } }),
           ...(mapped.isAscii && { characterSet: 'ascii', collation: 'ascii_bin' }),
-          ...(column.comment !== undefined && { comment: column.comment }),
+          ...this.#comment(subject, column.comment, 1024),
           isInherited: false,
         },
       ];
     });
+  }
+
+  #comment(subject: string, comment: string | undefined, limit: number): { readonly comment?: string } {
+    const characters = [...(comment ?? '')];
+    if (comment === undefined || characters.length <= limit) return comment === undefined ? {} : { comment };
+    this.notes.push({
+      kind: 'loss',
+      subject,
+      relation: this.relation.id,
+      what: `its comment of ${characters.length} characters is cut: ${limit} is the most here`,
+    });
+    return { comment: `${characters.slice(0, limit - 1).join('')}…` };
   }
 
   /** One counter a table, on a whole number that leads an index. */
@@ -297,7 +309,7 @@ class TableAdoption {
         include: [],
         definition: `${kind} (${parts.map((part) => part.sql).join(', ')})`,
         isInherited: false,
-        ...(index.comment !== undefined && { comment: index.comment }),
+        ...this.#comment(`${what} ${index.name} of ${relation.id}`, index.comment, 1024),
       },
     ];
   }

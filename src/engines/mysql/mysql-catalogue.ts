@@ -6,9 +6,9 @@ export const tablesSql = `
          table_collation, create_options, table_comment
     FROM information_schema.tables WHERE table_schema IN (?) ORDER BY table_schema, table_name`;
 
-export const columnsSql = `
+export const columnsSql = (flavor: MysqlFlavor): string => `
   SELECT table_schema, table_name, column_name, ordinal_position, column_default, is_nullable, data_type, column_type,
-         character_set_name, collation_name, extra, generation_expression, column_comment
+         character_set_name, collation_name, extra, generation_expression, column_comment, ${flavor.spatialReference} AS srs_id
     FROM information_schema.columns WHERE table_schema IN (?) ORDER BY table_schema, table_name, ordinal_position`;
 
 export const indexesSql = (flavor: MysqlFlavor): string => `

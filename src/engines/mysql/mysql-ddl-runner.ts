@@ -8,8 +8,11 @@ import type { DdlRunner, Ownership, Statement } from '../engine.js';
 import type { MysqlPool } from './mysql-connection.js';
 import { describeError, errorNumber } from './mysql-errors.js';
 
-/** What a drop says when there is nothing to drop: database, table, index, column or key, routine, event, trigger, check. */
-const NOT_THERE = new Set([1008, 1049, 1051, 1091, 1146, 1305, 1360, 1539, 3821, 3940]);
+/**
+ * What a drop says when there is nothing to drop: database, table, index, column or key, routine, event, trigger, check; or no such right of
+ * anybody's, of a relation, of a routine.
+ */
+const NOT_THERE = new Set([1008, 1049, 1051, 1091, 1141, 1146, 1147, 1305, 1360, 1403, 1539, 3821, 3940]);
 
 export class MysqlDdlRunner implements DdlRunner {
   constructor(private readonly pool: MysqlPool) {}

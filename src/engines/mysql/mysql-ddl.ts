@@ -117,7 +117,8 @@ function grantStatements(stage: Stage, objects: readonly Grantable[]): readonly 
           stage,
           `GRANT ${rights.join(', ')} ON ${on} TO ${grantee}`,
           `grants on ${subject}`,
-          null,
+          // A right outlives what it was given on.
+          `REVOKE ${rights.join(', ')} ON ${on} FROM ${grantee}`,
           undefined,
           relation,
         ),
@@ -215,10 +216,10 @@ const isThere = {
 function createTable(table: Relation): StagedStatement {
   const lines = table.columns.map((column) => `  ${columnClause(column)}`);
   const primary = table.indexes.find((index) => index.isPrimary);
-  if (primary !== undefined) lines.push(`  ${primary.definition}`);
+  if (primary !== undefined) lines.push(`  ${indexClause(primary)}`);
   // Without a primary key the counter's column still needs an index of its own at once.
   const counter = primary === undefined ? autoIncrementIndex(table) : undefined;
-  if (counter !== undefined) lines.push(`  ${counter.definition}`);
+  if (counter !== undefined) lines.push(`  ${indexClause(counter)}`);
   const comment = table.comment === undefined ? '' : ` COMMENT=${quoteLiteral(table.comment)}`;
   const partition = table.partitionBy === undefined ? '' : `\nPARTITION BY ${table.partitionBy}`;
   return statement(
@@ -229,6 +230,12 @@ function createTable(table: Relation): StagedStatement {
     isThere.table(table),
     table.id,
   );
+}
+
+function indexClause(index: Index): string {
+  return index.comment === undefined
+    ? index.definition
+    : `${index.definition} COMMENT ${quoteLiteral(index.comment)}`;
 }
 
 function autoIncrementIndex(table: Relation): Index | undefined {
@@ -243,7 +250,7 @@ function addIndex(table: Relation, index: Index): readonly StagedStatement[] {
   return [
     statement(
       index.isUnique ? 'constraint' : 'index',
-      `ALTER TABLE ${quoteRelation(table.id)} ADD ${index.definition}`,
+      `ALTER TABLE ${quoteRelation(table.id)} ADD ${indexClause(index)}`,
       `index ${index.name} of ${table.id}`,
       `ALTER TABLE ${quoteRelation(table.id)} DROP INDEX ${quoteIdentifier(index.name)}`,
       isThere.index(table, index.name),
@@ -252,11 +259,14 @@ function addIndex(table: Relation, index: Index): readonly StagedStatement[] {
   ];
 }
 
+/** MariaDB, which enforces all, passes over it. */
+const NOT_ENFORCED = ' /*!80016 NOT ENFORCED */';
+
 function addChecks(table: Relation): readonly StagedStatement[] {
   return table.checks.map((check) =>
     statement(
       'constraint',
-      `ALTER TABLE ${quoteRelation(table.id)} ADD CONSTRAINT ${quoteIdentifier(check.name)} CHECK (${check.expression})`,
+      `ALTER TABLE ${quoteRelation(table.id)} ADD CONSTRAINT ${quoteIdentifier(check.name)} CHECK (${check.expression})${check.isValidated ? '' : NOT_ENFORCED}`,
       `check ${check.name} of ${table.id}`,
       `ALTER TABLE ${quoteRelation(table.id)} DROP CONSTRAINT ${quoteIdentifier(check.name)}`,
       isThere.constraint(table, check.name),

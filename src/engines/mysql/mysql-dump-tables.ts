@@ -482,7 +482,10 @@ function readAttributes(cursor: Cursor, draft: TableDraft, column: MysqlColumnDr
           cursor.tokens[cursor.at - 1]?.word !== 'virtual',
       };
     } else if (cursor.take('invisible')) column.invisible = true;
-    else if (cursor.take('check')) addCheck(cursor, draft, undefined);
+    else if (cursor.take('srid')) {
+      column.srid = Number(cursor.tokens[cursor.at]?.value);
+      cursor.at += 1;
+    } else if (cursor.take('check')) addCheck(cursor, draft, undefined);
     // MySQL ignores an inline reference, MariaDB keeps it; for boundaries it says the same thing.
     else if (cursor.take('references')) addReference(cursor, draft, undefined, [column.name]);
     else if (cursor.is('(')) cursor.at = cursor.closing() + 1;

@@ -14,8 +14,16 @@ export interface MysqlFlavor {
   readonly checksSql: string;
   /** Columns of information_schema.STATISTICS for an expression key, or a literal NULL. */
   readonly indexExpression: string;
+  /** Column of information_schema.COLUMNS for the spatial reference system, or a literal NULL. */
+  readonly spatialReference: string;
+  /** The right to see routines' bodies of others, as the object of GRANT. */
+  readonly routineBodies: string;
+  /** The right to make triggers that run as another account, on the whole server. */
+  setDefiner(version: number): string;
   /** True when the index is ignored by the optimiser. */
   readonly indexVisibility: string;
+  /** What keeps an index from the optimiser; nothing on the other product. */
+  readonly invisibleIndex: string;
   /** What a session for long reads sets: no limit on a statement's time, nothing from a cache of statistics. */
   readonly bulkSettings: string;
   /** The sessions (`id`) of this account that hold what the session `?` waits for in InnoDB, and do not wait themselves. */
@@ -45,7 +53,12 @@ export const MARIADB: MysqlFlavor = {
      WHERE tc.constraint_type = 'CHECK' AND tc.table_schema IN (?)
      ORDER BY 1, 2, 3`,
   indexExpression: 'NULL',
+  // Bound to none: the column's values each bear their own.
+  spatialReference: 'NULL',
+  routineBodies: 'SELECT ON mysql.proc',
+  setDefiner: () => 'SET USER',
   indexVisibility: "IF(ignored = 'YES', 'NO', 'YES')",
+  invisibleIndex: '/*M!100600 IGNORED */',
   bulkSettings: 'SET SESSION max_statement_time = 0',
   lockHoldersSql: `
   SELECT DISTINCT p.id FROM information_schema.innodb_lock_waits l
@@ -91,7 +104,11 @@ export const MYSQL: MysqlFlavor = {
      WHERE tc.constraint_type = 'CHECK' AND tc.table_schema IN (?)
      ORDER BY 1, 2, 3`,
   indexExpression: 'expression',
+  spatialReference: 'srs_id',
+  routineBodies: 'SHOW_ROUTINE ON *.*',
+  setDefiner: (version) => (version < 80_200 ? 'SET_USER_ID' : 'SET_ANY_DEFINER'),
   indexVisibility: 'is_visible',
+  invisibleIndex: '/*!80000 INVISIBLE */',
   bulkSettings: 'SET SESSION max_execution_time = 0, SESSION information_schema_stats_expiry = 0',
   lockHoldersSql: `
   SELECT DISTINCT p.id FROM performance_schema.data_lock_waits l

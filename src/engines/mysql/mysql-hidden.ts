@@ -1,7 +1,9 @@
 /** What information_schema leaves out without a word, because this account has no right to see it. */
 import type { UnsupportedObject } from '../../model/database-schema.js';
 import type { MysqlQueryable } from './mysql-connection.js';
+import type { MysqlFlavor } from './mysql-flavor.js';
 import { missingPrivileges, readOwnGrants, type Grant } from './mysql-grants.js';
+import { parseRelationId, type RelationId } from '../../model/relation-id.js';
 import { quoteIdentifier } from './mysql-sql.js';
 
 /** In the order in which they are told. */
@@ -45,4 +47,22 @@ function hiddenOf(
     reason: `${account} does not see ${hidden.join(', ')} of it`,
     remedy: `GRANT ${missing.join(', ')} ON ${quoteIdentifier(schema)}.* TO ${account};`,
   };
+}
+
+/** Routines whose bodies this account may not see, and events that call them: without a body there is nothing to carry over. */
+export function hiddenBodies(
+  ids: readonly RelationId[],
+  account: string,
+  flavor: MysqlFlavor,
+): UnsupportedObject[] {
+  const schemas = new Set(ids.map((id) => parseRelationId(id).schema));
+  return [...schemas].map((schema) => {
+    const names = ids.filter((id) => parseRelationId(id).schema === schema).toSorted();
+    return {
+      kind: 'hidden',
+      name: `routines of ${schema}`,
+      reason: `${account} does not see the body of ${names.join(', ')}: what it touches is not known, and no service gets it`,
+      remedy: `GRANT ${flavor.routineBodies} TO ${account};`,
+    };
+  });
 }

@@ -9,7 +9,7 @@ import { optional, present, text, type Row } from './mysql-catalogue-row.js';
 import type { MysqlQueryable } from './mysql-connection.js';
 import { flavorOf, versionNumber } from './mysql-flavor.js';
 import { readGranted } from './mysql-granted.js';
-import { readHidden } from './mysql-hidden.js';
+import { hiddenBodies, readHidden } from './mysql-hidden.js';
 import { withJsonColumns } from './mysql-json-alias.js';
 import { readCalledRoutines, readQualifiedNames, routineNames } from './mysql-names.js';
 import {
@@ -36,6 +36,16 @@ function groupByRelation(rows: readonly Row[]): Map<RelationId, Row[]> {
     else group.push(row);
   }
   return groups;
+}
+
+/** Those whose bodies this account sees, and the names of the others: information_schema shows NULL. */
+function splitByBody(
+  routines: readonly Row[],
+): readonly [shown: readonly Row[], unseen: ReadonlySet<RelationId>] {
+  const isShown = (row: Row) => row['routine_definition'] != null;
+  const others = routines.filter((row) => !isShown(row));
+  const ids = others.map((row) => relationId(text(row, 'routine_schema'), text(row, 'routine_name')));
+  return [routines.filter(isShown), new Set(ids)];
 }
 
 export class MysqlIntrospector implements Introspector {
@@ -88,7 +98,7 @@ export class MysqlIntrospector implements Introspector {
     };
     const tables = await ask(catalogue.tablesSql);
     const rowsOf = {
-      columns: groupByRelation(await ask(catalogue.columnsSql)),
+      columns: groupByRelation(await ask(catalogue.columnsSql(flavor))),
       indexes: groupByRelation(await ask(catalogue.indexesSql(flavor))),
       foreignKeys: groupByRelation(
         await this.#withRules(await ask(catalogue.foreignKeysSql), options.signal),
@@ -106,16 +116,26 @@ export class MysqlIntrospector implements Introspector {
     const callable = routineNames(
       stored.map((row) => relationId(text(row, 'routine_schema'), text(row, 'routine_name'))),
     );
-    const routines = readRoutines(
-      await this.#withDefinitions(stored, 'routine', options.signal),
+    const [shown, unseen] = splitByBody(stored);
+    const read = readRoutines(
+      await this.#withDefinitions(shown, 'routine', options.signal),
       await this.#withDefinitions(await ask(catalogue.eventsSql), 'event', options.signal),
       await ask(catalogue.parametersSql),
       known,
       callable,
       granted,
     );
+    // Nobody can make it where what it calls is not.
+    const routines = read.filter(
+      ({ kind, calls }) => kind !== 'event' || !calls.some((id) => unseen.has(id)),
+    );
     const partitionClauses = await this.#partitionClauses([...rowsOf.partitions.keys()], options.signal);
-    const unsupported: UnsupportedObject[] = [];
+    const parsers = await this.#fullTextParsers(rowsOf.indexes, options.signal);
+    const unsupported: UnsupportedObject[] = hiddenBodies(
+      [...unseen, ...read.filter((routine) => !routines.includes(routine)).map(({ id }) => id)],
+      base.administrators[0],
+      flavor,
+    );
     const relations = tables
       .filter((row) => text(row, 'table_type') !== 'SEQUENCE')
       .map((row): Relation => {
@@ -123,7 +143,7 @@ export class MysqlIntrospector implements Introspector {
         const name = text(row, 'table_name');
         const id = relationId(schema, name);
         const isView = text(row, 'table_type').includes('VIEW');
-        const indexes = readIndexes(rowsOf.indexes.get(id) ?? [], flavor);
+        const indexes = readIndexes(rowsOf.indexes.get(id) ?? [], flavor, parsers.get(id));
         const definition = optional(rowsOf.views.get(id)?.[0] ?? {}, 'view_definition');
         return withJsonColumns(
           present<Relation>({
@@ -199,6 +219,27 @@ export class MysqlIntrospector implements Introspector {
       if (clause !== undefined) clauses.set(id, clause.replace(/\s+/g, ' '));
     }
     return clauses;
+  }
+
+  /** By relation and index, as comments that only who knows parsers reads. */
+  async #fullTextParsers(
+    indexes: ReadonlyMap<RelationId, readonly Row[]>,
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<RelationId, ReadonlyMap<string, string>>> {
+    const found = new Map<RelationId, ReadonlyMap<string, string>>();
+    for (const [id, rows] of indexes) {
+      if (!rows.some((row) => row['index_type'] === 'FULLTEXT')) continue;
+      signal?.throwIfAborted();
+      const [row] = await this.#session.query({ sql: `SHOW CREATE TABLE ${quoteRelation(id)}` });
+      const named = text(row ?? {}, 'create table').matchAll(
+        /^\s*FULLTEXT KEY `((?:[^`]|``)+)` .*?(\/\*!50100 WITH PARSER `(?:[^`]|``)+` ?\*\/)/gm,
+      );
+      found.set(
+        id,
+        new Map([...named].map(([, name = '', clause = '']) => [name.replaceAll('``', '`'), clause])),
+      );
+    }
+    return found;
   }
 
   async #withDefinitions(

@@ -49,6 +49,7 @@ export function readColumn(row: Row, table: Row, flavor: MysqlFlavor): Column {
     collation: collation === text(table, 'table_collation') ? undefined : collation,
     characterSet:
       collation === text(table, 'table_collation') ? undefined : optional(row, 'character_set_name'),
+    srid: row['srs_id'] == null ? undefined : Number(row['srs_id']),
     comment: text(row, 'column_comment') || undefined,
     isInherited: false,
     storage: undefined,
@@ -57,7 +58,12 @@ export function readColumn(row: Row, table: Row, flavor: MysqlFlavor): Column {
   });
 }
 
-export function readIndexes(rows: readonly Row[], flavor: MysqlFlavor): readonly Index[] {
+/** @param parsers of full text, by the index's name, as SHOW CREATE TABLE writes them: information_schema does not know them */
+export function readIndexes(
+  rows: readonly Row[],
+  flavor: MysqlFlavor,
+  parsers?: ReadonlyMap<string, string>,
+): readonly Index[] {
   const byName = new Map<string, Row[]>();
   for (const row of rows)
     byName.set(text(row, 'index_name'), [...(byName.get(text(row, 'index_name')) ?? []), row]);
@@ -73,7 +79,8 @@ export function readIndexes(rows: readonly Row[], flavor: MysqlFlavor): readonly
         expression == null
           ? quoteIdentifier(text(part, 'column_name'))
           : `(${flavor.expression(expression)})`;
-      const prefix = part['sub_part'] == null ? '' : `(${part['sub_part']})`;
+      // Of a spatial key it is the size of the box around the value: MariaDB takes that back, MySQL does not.
+      const prefix = part['sub_part'] == null || method === 'SPATIAL' ? '' : `(${part['sub_part']})`;
       return `${key}${prefix}${text(part, 'collation') === 'D' ? ' DESC' : ''}`;
     });
     const kind = isPrimary
@@ -81,7 +88,8 @@ export function readIndexes(rows: readonly Row[], flavor: MysqlFlavor): readonly
       : method === 'FULLTEXT' || method === 'SPATIAL'
         ? `${method} KEY ${quoteIdentifier(name)}`
         : `${isUnique ? 'UNIQUE ' : ''}KEY ${quoteIdentifier(name)}`;
-    const invisible = text(first, 'is_visible') === 'NO' ? ' /* not visible to the optimiser */' : '';
+    const parser = parsers?.get(name);
+    const invisible = text(first, 'is_visible') === 'NO' ? ` ${flavor.invisibleIndex}` : '';
     return present<Index>({
       name,
       isUnique,
@@ -95,7 +103,7 @@ export function readIndexes(rows: readonly Row[], flavor: MysqlFlavor): readonly
       // A prefix does not identify a row: such a key must not serve as one.
       predicate: parts.some((part) => part['sub_part'] != null) && isUnique ? 'prefix' : undefined,
       include: [],
-      definition: `${kind} (${keys.join(', ')})${invisible}`,
+      definition: `${kind} (${keys.join(', ')})${parser === undefined ? '' : ` ${parser}`}${invisible}`,
       isInherited: false,
       comment: text(first, 'index_comment') || undefined,
     });
@@ -217,12 +225,23 @@ export function readTriggers(
   });
 }
 
+/** Options of both products, and those of one that the other passes over within a comment: encrypted rows are to stay encrypted. */
+const OPTIONS: readonly (readonly [names: RegExp, write: (name: string, value: string) => string])[] = [
+  [/^(?:key_block_size|stats_(?:persistent|auto_recalc|sample_pages))$/, (name, value) => `${name}=${value}`],
+  [/^encryption$/, (name, value) => `/*!80016 ${name}=${value} */`],
+  [/^(?:encrypted|encryption_key_id|page_compress\w+)$/, (name, value) => `/*M!100104 ${name}=${value} */`],
+];
+
 export function tableOptions(row: Row): readonly string[] {
   const options: string[] = [];
   if (row['engine'] != null) options.push(`ENGINE=${row['engine']}`);
   const collation = text(row, 'table_collation');
   if (collation !== '') options.push(`COLLATE=${collation}`);
-  if (/row_format=/i.test(text(row, 'create_options')))
-    options.push(`ROW_FORMAT=${text(row, 'row_format').toUpperCase()}`);
+  const given = text(row, 'create_options');
+  if (/row_format=/i.test(given)) options.push(`ROW_FORMAT=${text(row, 'row_format').toUpperCase()}`);
+  for (const [, name = '', value = ''] of given.matchAll(/`?(\w+)`?=('[^']*'|[^\s,]+)/g)) {
+    const option = OPTIONS.find(([names]) => names.test(name.toLowerCase()));
+    if (option !== undefined) options.push(option[1](name.toUpperCase(), value));
+  }
   return options;
 }

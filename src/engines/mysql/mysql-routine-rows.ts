@@ -23,7 +23,7 @@ export function readRoutines(
   const stored = routines.map((row): Routine => {
     const schema = text(row, 'routine_schema');
     const id = relationId(schema, text(row, 'routine_name'));
-    const body = row['routine_definition'] ?? null;
+    const body = text(row, 'routine_definition');
     return present<Routine>({
       ...common,
       grants: granted.onRoutine(text(row, 'routine_type'), id),
@@ -35,10 +35,10 @@ export function readRoutines(
       returns: optional(row, 'dtd_identifier'),
       isSecurityDefiner: text(row, 'security_type') === 'DEFINER',
       definition: text(row, 'statement'),
-      ...readTouchedRelations(body ?? '', schema, known),
-      calls: readCalledRoutines(body ?? '', schema, callable).filter((call) => call !== id),
-      // NULL: this user may not see the body. PREPARE: what it runs is only known when it runs.
-      isOpaque: body === null || /\bPREPARE\b/i.test(body),
+      ...readTouchedRelations(body, schema, known),
+      calls: readCalledRoutines(body, schema, callable).filter((call) => call !== id),
+      // What it runs is only known when it runs.
+      isOpaque: /\bPREPARE\b/i.test(body),
     });
   });
   const scheduled = events.map((row): Routine => {
