@@ -15,6 +15,7 @@ import {
 import type { MysqlQueryable } from './mysql-connection.js';
 import { assessCascades, readCascades, type Cascade } from './mysql-cascades.js';
 import { isFenceTrigger } from './mysql-fence-body.js';
+import { flavorOf, versionNumber } from './mysql-flavor.js';
 import { readTables, readTriggers } from './mysql-fence-tables.js';
 import { quoteRelation } from './mysql-sql.js';
 
@@ -22,6 +23,8 @@ export interface FenceRisks {
   readonly service: string;
   /** dbps's own account. */
   readonly self: string;
+  /** The right to make triggers that run as another account, as GRANT calls it here. */
+  readonly setDefiner: string;
   readonly relations: readonly RelationId[];
   readonly notInnodb: readonly { readonly id: RelationId; readonly engine: string }[];
   readonly privileges: readonly Privilege[];
@@ -41,7 +44,10 @@ export interface FenceRisks {
 
 export async function readFenceRisks(session: MysqlQueryable, request: FenceRequest): Promise<FenceRisks> {
   const tables = await readTables(session, request.relations);
-  const [me] = await session.query({ sql: 'SELECT CURRENT_USER() AS account, USER() AS user' });
+  const [me] = await session.query({
+    sql: 'SELECT CURRENT_USER() AS account, USER() AS user, version() AS version',
+  });
+  const version = me?.['version'] ?? '';
   const self = me?.['account'] ?? '';
   const privileges = await readPrivileges(session);
   const schemas = [...new Set(request.relations.map((id) => parseRelationId(id).schema))];
@@ -57,6 +63,7 @@ export async function readFenceRisks(session: MysqlQueryable, request: FenceRequ
   return {
     service: request.service,
     self,
+    setDefiner: flavorOf(version).setDefiner(versionNumber(version)),
     relations: request.relations,
     notInnodb: tables
       .filter((table) => !table.isTable || table.engine.toLowerCase() !== 'innodb')
@@ -86,6 +93,9 @@ const BYPASSES: Readonly<Record<string, string>> = {
 /** Any of these lets an account make a trigger that runs as another. */
 const MAY_SET_DEFINER = new Set(['SUPER', 'SET USER', 'SET_USER_ID', 'SET_ANY_DEFINER']);
 
+/** On MySQL, what an account with it owns or defines takes an account with it. */
+const SYSTEM_USER = new Set(['SYSTEM_USER']);
+
 /** Accounts of the server's own. */
 const SYSTEM =
   /^'(?:mysql\.sys|mysql\.session|mysql\.infoschema|mariadb\.sys|rdsadmin|cloudsqladmin|azure_superuser)'/;
@@ -102,21 +112,32 @@ export function assessFenceRisks(risks: FenceRisks): Finding[] {
     remedy: `ALTER TABLE ${quoteRelation(id)} ENGINE=InnoDB;`,
   }));
   findings.push(...assessCascades(risks.cascades, service));
-  const own = risks.privileges.filter(({ account }) => account === accountOf(risks.self));
-  if (!own.some(({ privilege }) => MAY_SET_DEFINER.has(privilege)))
-    findings.push(
-      ...risks.foreignTriggers.map(({ name, relation, definer }): Finding => ({
+  findings.push(...assessTriggers(risks));
+  findings.push(...assessAccounts(risks));
+  return findings;
+}
+
+function assessTriggers(risks: FenceRisks): Finding[] {
+  const mayDo = (account: string, privileges: ReadonlySet<string>) =>
+    risks.privileges.some((found) => found.account === accountOf(account) && privileges.has(found.privilege));
+  return risks.foreignTriggers.flatMap(({ name, relation, definer }): Finding[] => {
+    const missing = [
+      ...(mayDo(risks.self, MAY_SET_DEFINER) ? [] : [risks.setDefiner]),
+      ...(mayDo(definer, SYSTEM_USER) && !mayDo(risks.self, SYSTEM_USER) ? [...SYSTEM_USER] : []),
+    ];
+    if (missing.length === 0) return [];
+    return [
+      {
         code: 'SEC304',
         severity: 'error',
         subject: `${relation} ${name}`,
         relation,
-        service,
+        service: risks.service,
         message: `trigger ${name} of ${relation} runs as ${definer}, and ${risks.self} may not make it anew so that it passes over what dbps applies`,
-        remedy: `GRANT SET USER ON *.* TO ${accountOf(risks.self)}; (MySQL: SET_USER_ID or SET_ANY_DEFINER), or make the trigger anew as ${risks.self}`,
-      })),
-    );
-  findings.push(...assessAccounts(risks));
-  return findings;
+        remedy: `GRANT ${missing.join(', ')} ON *.* TO ${accountOf(risks.self)}; or make the trigger anew as ${risks.self}`,
+      },
+    ];
+  });
 }
 
 function assessAccounts(risks: FenceRisks): Finding[] {

@@ -193,11 +193,17 @@ export interface Writer {
   readonly writes: readonly RelationId[];
 }
 
-export async function readWriters(
+export interface CodeInside {
+  readonly writers: readonly Writer[];
+  /** Routines whose bodies this account does not see. */
+  readonly unseen: readonly string[];
+}
+
+export async function readCodeInside(
   session: MysqlQueryable,
   relations: readonly RelationId[],
-): Promise<readonly Writer[]> {
-  if (relations.length === 0) return [];
+): Promise<CodeInside> {
+  if (relations.length === 0) return { writers: [], unseen: [] };
   const schemas = [...new Set(relations.map((id) => parseRelationId(id).schema))];
   const known = new Set(relations);
   const rows = await session.query({
@@ -211,13 +217,15 @@ export async function readWriters(
             FROM information_schema.routines WHERE routine_schema IN (?)`,
     values: [schemas, schemas, schemas],
   });
-  return rows.flatMap((row): Writer[] => {
+  const idOf = (row: (typeof rows)[number]) => relationId(row['in_schema'] ?? '', row['name'] ?? '');
+  const writers = rows.flatMap((row): Writer[] => {
     // What fires on a relation that moves goes along with it.
     const on = row['on_table'] == null ? null : relationId(row['on_schema'] ?? '', row['on_table']);
     if (on !== null && known.has(on)) return [];
     const schema = row['in_schema'] ?? '';
     const { writes } = readTouchedRelations(row['body'] ?? '', schema, known);
     if (writes.length === 0) return [];
-    return [{ kind: row['kind'] as Writer['kind'], name: relationId(schema, row['name'] ?? ''), writes }];
+    return [{ kind: row['kind'] as Writer['kind'], name: idOf(row), writes }];
   });
+  return { writers, unseen: rows.filter((row) => row['body'] == null).map(idOf) };
 }

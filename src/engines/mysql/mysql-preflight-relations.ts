@@ -3,8 +3,9 @@ import { parseRelationId, type RelationId } from '../../model/relation-id.js';
 import type { CaptureMethod, PreflightCheck } from '../engine.js';
 import { accountOf } from './mysql-accounts.js';
 import { assessCascades, type Cascade } from './mysql-cascades.js';
+import { flavorOf } from './mysql-flavor.js';
 import { missingPrivileges, type Grant } from './mysql-grants.js';
-import type { RelationFacts, ServerFacts, Writer } from './mysql-preflight-facts.js';
+import type { CodeInside, RelationFacts, ServerFacts } from './mysql-preflight-facts.js';
 import { ok, problem, type JudgementScope } from './mysql-preflight-judgement.js';
 import { quoteIdentifier, quoteRelation } from './mysql-sql.js';
 
@@ -232,19 +233,55 @@ export function assessEngineCascades(cascades: readonly Cascade[], scope: Judgem
   }));
 }
 
-export function assessWritersInside(writers: readonly Writer[], scope: JudgementScope): PreflightCheck[] {
-  if (writers.length === 0) return [ok('code in the database', 'none that stays writes to the relations')];
-  return writers.map(({ kind, name, writes }) =>
-    problem('code in the database', scope, {
-      code: 'TRG313',
+export function assessCodeInside(
+  { writers, unseen }: CodeInside,
+  server: ServerFacts,
+  grants: readonly Grant[],
+  schemas: readonly string[],
+  scope: JudgementScope,
+): PreflightCheck[] {
+  const name = 'code in the database';
+  const account = accountOf(server.account);
+  const seesAll = missingPrivileges(grants, ['SHOW_ROUTINE'], null).length === 0;
+  const hidden = schemas.flatMap((schema) => {
+    const missing = missingPrivileges(grants, seesAll ? ['EVENT'] : ['EXECUTE', 'EVENT'], { schema });
+    if (missing.length === 0) return [];
+    const what = missing.map((privilege) => (privilege === 'EVENT' ? 'events' : 'routines'));
+    return [
+      {
+        what: `${what.join(' and ')} of ${schema}`,
+        remedy: `GRANT ${missing.join(', ')} ON ${quoteIdentifier(schema)}.* TO ${account};`,
+      },
+    ];
+  });
+  if (unseen.length > 0)
+    hidden.push({
+      what: `the body of ${unseen.toSorted().join(', ')}`,
+      remedy: `GRANT ${flavorOf(server.versionText).routineBodies} TO ${account};`,
+    });
+  if (writers.length === 0 && hidden.length === 0)
+    return [ok(name, 'none that stays writes to the relations')];
+  const blind = hidden.map(({ what, remedy }) =>
+    problem(name, scope, {
+      code: 'SEC217',
       severity: 'warning',
-      subject: name,
-      message: `${kind} ${name}, which stays, writes to ${writes.join(', ')}: from the cutover on it is refused`,
-      remedy:
-        kind === 'event'
-          ? `ALTER EVENT ${quoteRelation(name)} DISABLE; at the cutover, and do its work in the service`
-          : `rewrite ${name} so that it does without ${writes.join(', ')}`,
-      data: { writes },
+      subject: `${account} ${what}`,
+      message: `${account} does not see ${what}: what writes to the relations there cannot be told, and no service gets it`,
+      remedy,
     }),
   );
+  const staying = writers.map((writer) =>
+    problem(name, scope, {
+      code: 'TRG313',
+      severity: 'warning',
+      subject: writer.name,
+      message: `${writer.kind} ${writer.name}, which stays, writes to ${writer.writes.join(', ')}: from the cutover on it is refused`,
+      remedy:
+        writer.kind === 'event'
+          ? `ALTER EVENT ${quoteRelation(writer.name)} DISABLE; at the cutover, and do its work in the service`
+          : `rewrite ${writer.name} so that it does without ${writer.writes.join(', ')}`,
+      data: { writes: writer.writes },
+    }),
+  );
+  return [...blind, ...staying];
 }

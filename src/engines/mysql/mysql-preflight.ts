@@ -1,4 +1,5 @@
 /** Can this run here? Facts are read one group at a time: a group that cannot be read is "could not check", not a problem found. */
+import { parseRelationId } from '../../model/relation-id.js';
 import type { ConnectionTarget } from '../../model/connection-target.js';
 import type { CaptureMethod, Preflight, PreflightCheck, PreflightRequest } from '../engine.js';
 import { readCascades } from './mysql-cascades.js';
@@ -11,7 +12,7 @@ import {
   readRelations,
   readServer,
   readTransactions,
-  readWriters,
+  readCodeInside,
 } from './mysql-preflight-facts.js';
 import {
   assessConnection,
@@ -25,7 +26,7 @@ import {
   assessEngineCascades,
   assessPrivileges,
   assessRelations,
-  assessWritersInside,
+  assessCodeInside,
 } from './mysql-preflight-relations.js';
 import { assessSequenceDefaults, readSequenceDefaults } from './mysql-preflight-sequences.js';
 
@@ -109,7 +110,13 @@ export class MysqlPreflight implements Preflight {
         );
       if (role === 'source')
         await group('code in the database', async () =>
-          assessWritersInside(await ask((s) => readWriters(s, relations)), scope),
+          assessCodeInside(
+            await ask((s) => readCodeInside(s, relations)),
+            server,
+            grants,
+            [...new Set(relations.map((id) => parseRelationId(id).schema))],
+            scope,
+          ),
         );
     }
     return checks;

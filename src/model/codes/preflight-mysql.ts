@@ -168,6 +168,14 @@ export const PREFLIGHT_MYSQL = {
     example: "'dbps'@'%' does not see who holds a lock",
     fix: "GRANT SELECT ON performance_schema.* TO 'dbps'@'%'; where it is off, performance_schema = ON in the configuration and a restart.",
   },
+  SEC217: {
+    title: 'code in the database cannot be seen',
+    severity: 'warning',
+    meaning:
+      'Without EXECUTE and EVENT an account does not see that routines and events are there; with them it sees a routine and not what it does. Whether they write to what moves cannot be told then, and there is nothing that a service database could be given.',
+    example: "'dbps'@'%' does not see the body of shop.close_orders",
+    fix: "GRANT SHOW_ROUTINE ON *.* TO 'dbps'@'%'; (MySQL 8.0.20 and later), GRANT SELECT ON mysql.proc TO 'dbps'@'%'; (MariaDB).",
+  },
   TRG313: {
     title: 'code that stays writes to relations that move',
     severity: 'warning',

@@ -38,7 +38,7 @@ export const SEC = {
     meaning:
       'Triggers cannot be disabled here. So that they do nothing for rows that dbps applies, dbps makes them anew with a condition around their body, and as they were when the fence is removed. A trigger that runs as somebody else can only be made by who may name another account.',
     example: 'trigger touch of shop.orders runs as root@localhost',
-    fix: 'GRANT SET USER ON *.* TO dbps; (MariaDB), SET_USER_ID (MySQL 8.0) or SET_ANY_DEFINER (MySQL 8.2 and later); or make the trigger anew as dbps.',
+    fix: 'GRANT SET USER ON *.* TO dbps; (MariaDB), SET_USER_ID (MySQL 8.0) or SET_ANY_DEFINER (MySQL 8.2 and later); on MySQL SYSTEM_USER too where the account that it runs as has that, as root does; or make the trigger anew as dbps.',
   },
   SEC305: {
     title: 'who could take the fence away is not known',
