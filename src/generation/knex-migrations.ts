@@ -1,13 +1,16 @@
 /** The same statements as knex migrations, one for each stage: up, and down by their undo. */
 import type { StagedStatement } from '../engines/engine.js';
 import type { EngineName } from '../model/database-schema.js';
-import { STAGES } from './schema-sql.js';
+import { STAGES, underSettings } from './schema-sql.js';
 
 const literal = (sql: string): string =>
   `\`${sql.replaceAll('\\', '\\\\').replaceAll('`', '\\`').replaceAll('${', '\\${')}\``;
 
-const block = (comment: string, sql: string): string =>
-  `  // ${comment.replaceAll(/\s+/g, ' ')}\n  await run(knex, ${literal(sql)});`;
+const block = (comment: string, ...statements: readonly string[]): string =>
+  [
+    `  // ${comment.replaceAll(/\s+/g, ' ')}`,
+    ...statements.map((sql) => `  await run(knex, ${literal(sql)});`),
+  ].join('\n');
 
 const NAMES: Readonly<Record<string, string>> = {
   base: 'tables',
@@ -42,7 +45,10 @@ export function knexMigrations(
   return STAGES.flatMap(({ stage, title }, index) => {
     const own = statements.filter((statement) => statement.stage === stage);
     if (own.length === 0) return [];
-    const up = own.map(({ purpose, sql }) => block(purpose, sql));
+    const up = own.map(({ purpose, sql, settings }) => {
+      const { before, after } = underSettings(settings);
+      return block(purpose, ...before, sql, ...after);
+    });
     const down = own
       .toReversed()
       .flatMap(({ purpose, undo }) => (undo === null ? [] : [block(`take back: ${purpose}`, undo)]));

@@ -35,14 +35,31 @@ function scripted(engine: EngineName, sql: string): string {
   return `DELIMITER ;;\n${sql.trimEnd()};;\nDELIMITER ;`;
 }
 
+/** Each variable is set before the statement, and put back after it. */
+export function underSettings(settings: StagedStatement['settings']): {
+  readonly before: readonly string[];
+  readonly after: readonly string[];
+} {
+  const entries = Object.entries(settings ?? {});
+  return {
+    before: entries.flatMap(([name, value]) => [
+      `SET @dbps_${name} = @@SESSION.${name};`,
+      `SET SESSION ${name} = '${value.replaceAll("'", "''")}';`,
+    ]),
+    after: entries.map(([name]) => `SET SESSION ${name} = @dbps_${name};`),
+  };
+}
+
 export function schemaSql(engine: EngineName, statements: readonly StagedStatement[]): string {
   const lines: string[] = [...PROLOGUE[engine]];
   for (const { stage, title } of STAGES) {
     const own = statements.filter((statement) => statement.stage === stage);
     if (own.length === 0) continue;
     lines.push('', `-- ${title}`);
-    for (const { purpose, sql } of own)
-      lines.push('', `-- ${purpose.replaceAll(/\s+/g, ' ')}`, scripted(engine, sql));
+    for (const { purpose, sql, settings } of own) {
+      const { before, after } = underSettings(settings);
+      lines.push('', `-- ${purpose.replaceAll(/\s+/g, ' ')}`, ...before, scripted(engine, sql), ...after);
+    }
   }
   return [...lines, '', ...EPILOGUE[engine]].join('\n').trim();
 }

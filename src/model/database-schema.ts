@@ -227,6 +227,8 @@ export interface Trigger {
   readonly writes: readonly RelationId[];
   /** Routines that a body of its own calls, as `schema.name`. */
   readonly calls?: readonly string[];
+  /** See Routine.settings. */
+  readonly settings?: Readonly<Record<string, string>>;
   readonly comment?: string;
 }
 
@@ -334,6 +336,8 @@ export interface Routine {
   /** True when the body could not be analysed (dynamic SQL, another language). */
   readonly isOpaque: boolean;
   readonly grants: readonly Grant[];
+  /** MySQL: variables of the session that made it, under which its body is read and run: sql_mode, an event's time_zone. */
+  readonly settings?: Readonly<Record<string, string>>;
   readonly comment?: string;
 }
 

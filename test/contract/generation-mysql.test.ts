@@ -29,11 +29,17 @@ CREATE TABLE eight (id int NOT NULL PRIMARY KEY, t text /*!80017 , tags json DEF
 CREATE TABLE \`Order Items\` (\`order\` bigint unsigned NOT NULL, line int unsigned NOT NULL, user_id bigint unsigned, price decimal(10,2) NOT NULL DEFAULT 0.00 COMMENT 'net',
   PRIMARY KEY (\`order\`, line), CONSTRAINT items_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE SET NULL);
 CREATE TABLE log (id bigint NOT NULL, at date NOT NULL, body longtext, PRIMARY KEY (id, at)) PARTITION BY RANGE (year(at)) (PARTITION p0 VALUES LESS THAN (2026), PARTITION p1 VALUES LESS THAN MAXVALUE);
+CREATE SQL SECURITY INVOKER VIEW cheap_items AS SELECT * FROM \`Order Items\` WHERE price < 5 WITH LOCAL CHECK OPTION;
 CREATE VIEW customer_items AS SELECT u.name, i.price FROM users u JOIN \`Order Items\` i ON i.user_id = u.id;
 CREATE TRIGGER users_log AFTER INSERT ON users FOR EACH ROW BEGIN INSERT INTO log VALUES (NEW.id, curdate(), '{}'); SET @x = 1; END;
 CREATE PROCEDURE clean(IN days int) BEGIN DELETE FROM log WHERE at < curdate() - INTERVAL days DAY; SELECT 1; END;
 CREATE FUNCTION twice(n int) RETURNS int DETERMINISTIC RETURN n * 2;
 CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY DISABLE DO CALL clean(30);
+SET SESSION sql_mode = 'PIPES_AS_CONCAT,ANSI_QUOTES', SESSION time_zone = '+05:30';
+CREATE FUNCTION "glue"(a varchar(9), b varchar(9)) RETURNS varchar(18) DETERMINISTIC RETURN a || b;
+CREATE EVENT morning ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01 06:00:00' DISABLE DO CALL clean(1);
+CREATE TRIGGER items_before BEFORE INSERT ON "Order Items" FOR EACH ROW SET NEW.price = NEW.price + length("glue"('a', 'b'));
+SET SESSION sql_mode = DEFAULT, SESSION time_zone = DEFAULT;
 `;
 
 let server: MysqlTestServer;
@@ -57,6 +63,13 @@ async function asShown(database: MysqlTestDatabase, table: string): Promise<unkn
   const [row] = await database.query(`SHOW CREATE TABLE \`${table}\``);
   // Counters are set at the cutover; the default action may be written or not.
   return String(row?.['Create Table']).replace(/ AUTO_INCREMENT=\d+| ON UPDATE NO ACTION/g, '');
+}
+
+async function settingsOf(database: MysqlTestDatabase, of: string): Promise<unknown> {
+  const [row] = await database.query(`SHOW CREATE ${of}`);
+  // MySQL does not know this mode any more, and it says nothing of a body.
+  const modes = String(row?.['sql_mode']).replace('NO_AUTO_CREATE_USER,', '');
+  return [modes, row?.['time_zone'], /STARTS '[^']*'/.exec(String(row?.['Create Event']))?.[0]];
 }
 
 /** With no grants of the test's own on the whole database, so that those found are those of the plan. */
@@ -91,6 +104,10 @@ async function planInto(target: MysqlTestDatabase): Promise<Plan> {
 test('schema.sql loads by the command line client and gives the planned schema', async () => {
   const target = await emptyTarget();
   const plan = await planInto(target);
+  const made = plan.findings.find(({ code }) => code === 'SEC404')?.data?.['code'] as readonly string[];
+  expect(made.map((one) => one.split(' ')[0])).toEqual(
+    'event event function function procedure trigger trigger view'.split(' '),
+  );
   const sql = generateFiles(plan, { ddl: () => mysqlDdl }).find(
     (file) => file.path === 'all/schema.sql',
   )?.contents;
@@ -105,6 +122,16 @@ test('schema.sql loads by the command line client and gives the planned schema',
   // In the server's own words too: what introspection got wrong twice in the same way would be equal above.
   for (const table of ['users', 'places', 'eight', 'Order Items'])
     expect(await asShown(target, table)).toBe(await asShown(source, table));
+  // What a body means depends on the session that made it.
+  for (const of of [
+    'FUNCTION glue',
+    'EVENT morning',
+    'TRIGGER items_before',
+    'TRIGGER users_log',
+    'PROCEDURE clean',
+  ])
+    expect(await settingsOf(target, of), of).toEqual(await settingsOf(source, of));
+  expect((await target.query("SELECT `glue`('a', 'b') AS it"))[0]?.['it']).toBe('ab');
   await target.drop();
 });
 

@@ -306,12 +306,17 @@ test('what an opening creates is kept with the closed fence; arming makes all of
     newOwner: 'legacy',
     whenOpening: [
       {
-        sql: `CREATE TRIGGER \`${database.name}\`.\`late\` BEFORE UPDATE ON \`${database.name}\`.\`orders\` FOR EACH ROW SET NEW.note = 'late'`,
+        sql: `CREATE TRIGGER \`${database.name}\`.\`late\` BEFORE UPDATE ON \`${database.name}\`.\`orders\` FOR EACH ROW SET NEW.note = "la" || "te"`,
+        // Double quotes around a text, and || between two: what neither means to dbps's own sessions.
+        settings: { sql_mode: 'PIPES_AS_CONCAT' },
       },
       {
         sql: `ALTER TABLE \`${database.name}\`.\`orders\` ADD CONSTRAINT \`of_user\` FOREIGN KEY (\`user_id\`) REFERENCES \`${database.name}\`.\`users\` (\`id\`)`,
       },
-      { sql: `CREATE EVENT \`${database.name}\`.\`hourly\` ON SCHEDULE EVERY 1 HOUR DO DELETE FROM audit` },
+      {
+        sql: `CREATE EVENT \`${database.name}\`.\`hourly\` ON SCHEDULE EVERY 1 HOUR STARTS '2030-01-01 06:00:00' DO DELETE FROM audit`,
+        settings: { sql_mode: '', time_zone: '+05:30' },
+      },
       { sql: `CREATE TABLE \`${database.name}\`.\`users\` (id int)` },
     ],
   });
@@ -333,6 +338,20 @@ test('what an opening creates is kept with the closed fence; arming makes all of
   expect(await database.query('SELECT note FROM orders WHERE id = 1')).toEqual([{ note: 'applied' }]);
   await under.fence.open(OWNER, relations, OPEN);
   expect(await made()).toEqual(['hourly', 'late', 'of_user']);
+  expect(
+    await database.query(
+      `SELECT sql_mode AS mode, NULL AS zone FROM information_schema.triggers WHERE trigger_schema = ? AND trigger_name = 'late'
+       UNION ALL SELECT sql_mode, time_zone FROM information_schema.events WHERE event_schema = ?`,
+      [database.name, database.name],
+    ),
+  ).toEqual([
+    { mode: 'PIPES_AS_CONCAT', zone: null },
+    { mode: '', zone: '+05:30' },
+  ]);
+  const application = await database.connect(database.applicationUrl);
+  await application.query('UPDATE orders SET user_id = user_id WHERE id = 2');
+  await application.end();
+  expect(await database.query('SELECT note FROM orders WHERE id = 2')).toEqual([{ note: 'late' }]);
 });
 
 test('legacy and service on one server have fences of their own', async () => {

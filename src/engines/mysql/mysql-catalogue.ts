@@ -28,21 +28,21 @@ export const foreignKeysSql = `
    ORDER BY k.table_schema, k.table_name, k.constraint_name, k.ordinal_position`;
 
 export const viewsSql = `
-  SELECT table_schema, table_name, view_definition, security_type FROM information_schema.views
+  SELECT table_schema, table_name, view_definition, security_type, check_option FROM information_schema.views
    WHERE table_schema IN (?) ORDER BY table_schema, table_name`;
 
 export const triggersSql = `
   SELECT event_object_schema AS table_schema, event_object_table AS table_name, trigger_name, event_manipulation,
-         action_timing, action_statement, definer
+         action_timing, action_statement, definer, sql_mode
     FROM information_schema.triggers WHERE event_object_schema IN (?)
    ORDER BY event_object_schema, event_object_table, action_order, trigger_name`;
 
 export const routinesSql = `
-  SELECT routine_schema, routine_name, routine_type, dtd_identifier, routine_definition, security_type, definer
+  SELECT routine_schema, routine_name, routine_type, dtd_identifier, routine_definition, security_type, definer, sql_mode
     FROM information_schema.routines WHERE routine_schema IN (?) ORDER BY routine_schema, routine_name`;
 
 export const eventsSql = `
-  SELECT event_schema, event_name, event_definition, status, definer FROM information_schema.events
+  SELECT event_schema, event_name, event_definition, status, definer, sql_mode, time_zone FROM information_schema.events
    WHERE event_schema IN (?) ORDER BY event_schema, event_name`;
 
 export const parametersSql = `

@@ -7,6 +7,7 @@ import { DatabaseError } from '../../model/errors.js';
 import type { DdlRunner, Ownership, Statement } from '../engine.js';
 import type { MysqlPool } from './mysql-connection.js';
 import { describeError, errorNumber } from './mysql-errors.js';
+import { withSessionSettings } from './mysql-session-settings.js';
 
 /**
  * What a drop says when there is nothing to drop: database, table, index, column or key, routine, event, trigger, check; or no such right of
@@ -22,9 +23,11 @@ export class MysqlDdlRunner implements DdlRunner {
       signal?.throwIfAborted();
       await this.#owned(owner, async (session) => {
         if (statement.unless !== undefined && (await isThere(session, statement.unless))) return;
-        await session.query(statement.sql).catch((error: unknown) => {
-          throw nameStatement(error, statement);
-        });
+        await withSessionSettings(session, statement.settings, () => session.query(statement.sql)).catch(
+          (error: unknown) => {
+            throw nameStatement(error, statement);
+          },
+        );
       });
     }
   }

@@ -14,11 +14,12 @@ import {
 } from '../../model/database-schema.js';
 import type { ServicePlan } from '../../model/plan.js';
 import { parseRelationId, relationId, type RelationId } from '../../model/relation-id.js';
-import type { Ddl, Stage, StagedStatement } from '../engine.js';
+import type { Ddl, Stage, StagedStatement, Statement } from '../engine.js';
 import { FOR_APPLICATIONS } from './mysql-accounts.js';
 import { columnClause } from './mysql-column-clause.js';
 import { adoptMysqlSchema } from './mysql-adopt.js';
 import { alterMysqlSchema } from './mysql-ddl-alter.js';
+import { INVOKER } from './mysql-relation-rows.js';
 import { quoteIdentifier, quoteLiteral, quoteRelation } from './mysql-sql.js';
 
 export const mysqlDdl: Ddl = {
@@ -84,6 +85,8 @@ function createRoutine(routine: Routine): StagedStatement {
     `${routine.kind} ${routine.id}`,
     `DROP ${routine.kind.toUpperCase()} IF EXISTS ${quoteRelation(relationId(routine.schema, routine.name))}`,
     isThere.routine(routine),
+    undefined,
+    routine.settings,
   );
 }
 
@@ -180,6 +183,7 @@ function statement(
   undo: string | null,
   unless?: string,
   relation?: string,
+  settings?: Statement['settings'],
 ): StagedStatement {
   // Every statement of this dialect commits by itself: a group of several would promise what the server does not keep.
   return {
@@ -190,6 +194,7 @@ function statement(
     group: sql,
     ...(unless !== undefined && { unless }),
     ...(relation !== undefined && { relation }),
+    ...(settings !== undefined && { settings }),
   };
 }
 
@@ -302,13 +307,19 @@ function createViews(views: readonly Relation[]): readonly StagedStatement[] {
   return ordered.map((view) =>
     statement(
       'constraint',
-      `CREATE VIEW ${quoteRelation(view.id)} AS ${view.definition ?? ''}`,
+      viewStatement(view),
       `view ${view.id}`,
       `DROP VIEW IF EXISTS ${quoteRelation(view.id)}`,
       isThere.table(view),
       view.id,
     ),
   );
+}
+
+function viewStatement({ id, options, definition = '' }: Relation): string {
+  const security = options.includes(INVOKER) ? `${INVOKER} ` : '';
+  const check = options.filter((option) => option !== INVOKER).map((option) => ` ${option}`);
+  return `CREATE ${security}VIEW ${quoteRelation(id)} AS ${definition}${check.join('')}`;
 }
 
 function createTrigger(table: Relation, trigger: Trigger): StagedStatement {
@@ -319,5 +330,6 @@ function createTrigger(table: Relation, trigger: Trigger): StagedStatement {
     `DROP TRIGGER IF EXISTS ${quoteIdentifier(table.schema)}.${quoteIdentifier(trigger.name)}`,
     isThere.trigger(table, trigger.name),
     table.id,
+    trigger.settings,
   );
 }

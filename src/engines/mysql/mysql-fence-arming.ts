@@ -29,6 +29,7 @@ import {
   type TableTrigger,
 } from './mysql-fence-tables.js';
 import type { FenceSetup } from './mysql-fence.js';
+import { withSessionSettings } from './mysql-session-settings.js';
 import { quoteIdentifier, quoteRelation } from './mysql-sql.js';
 
 export interface Arming {
@@ -234,7 +235,7 @@ export async function runKeptStatements(arming: Arming, when: 'early' | 'all'): 
   const due = statements.filter(({ sql }) => when === 'all' || mayBeEarly(sql));
   if (due.length === 0) return;
   await withDdlSession(arming.setup, async (session) => {
-    for (const { subject, sql, unless } of due) {
+    for (const { subject, sql, unless, settings } of due) {
       const guarded = guardNewTrigger(arming, sql);
       await inSmallRetries(
         pool,
@@ -242,9 +243,11 @@ export async function runKeptStatements(arming: Arming, when: 'early' | 'all'): 
         sql.slice(0, 100),
         async () => {
           if (unless !== undefined && (await queryable(session).query({ sql: unless })).length > 0) return;
-          await session.query(guarded).catch((error: unknown) => {
-            if (!isThereAlready(error)) throw error;
-          });
+          await withSessionSettings(session, settings, () => session.query(guarded)).catch(
+            (error: unknown) => {
+              if (!isThereAlready(error)) throw error;
+            },
+          );
         },
         { signal: arming.signal, session },
       );

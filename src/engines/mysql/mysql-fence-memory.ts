@@ -1,5 +1,6 @@
 /** What a fence keeps of the user's own, in dbps.fence_memory, so that opening and removing need no plan and no memory of a process. */
 import type mysql from 'mysql2/promise';
+import type { Statement } from '../engine.js';
 import type { RelationId } from '../../model/relation-id.js';
 import { queryable } from './mysql-connection.js';
 import type { FenceKey } from './mysql-fence-body.js';
@@ -14,7 +15,10 @@ export interface RememberedKey {
 /** `subject` is the key within a kind; all of one kind come back in the order of their subjects. */
 export type Memory =
   /** To be run before or at the opening. */
-  | { readonly kind: 'statement'; readonly subject: string; readonly sql: string; readonly unless?: string }
+  | ({ readonly kind: 'statement'; readonly subject: string } & Pick<
+      Statement,
+      'sql' | 'unless' | 'settings'
+    >)
   /** A user's trigger, complete: to be put back as it was. */
   | { readonly kind: 'trigger'; readonly subject: string; readonly trigger: RememberedTrigger }
   | { readonly kind: 'crossing-key' | 'inner-key'; readonly subject: string; readonly key: RememberedKey }

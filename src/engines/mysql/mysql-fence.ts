@@ -108,11 +108,12 @@ export class MysqlFence extends MysqlFenceObserver implements Fence {
       remember(
         connection,
         key,
-        (options.whenOpening ?? []).map(({ sql, unless }, index) => ({
+        (options.whenOpening ?? []).map(({ sql, unless, settings }, index) => ({
           kind: 'statement',
           subject: String(index).padStart(6, '0'),
           sql,
           ...(unless !== undefined && { unless }),
+          ...(settings !== undefined && { settings }),
         })),
       ),
     );

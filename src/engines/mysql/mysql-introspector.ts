@@ -19,6 +19,7 @@ import {
   readIndexes,
   readTriggers,
   tableOptions,
+  viewOptions,
   uniqueKeys,
   writtenRules,
 } from './mysql-relation-rows.js';
@@ -171,7 +172,7 @@ export class MysqlIntrospector implements Introspector {
             // Row images are full by setting, not by relation: capture checks binlog_row_image instead.
             replicaIdentity: { kind: 'full' },
             persistence: text(row, 'table_type') === 'TEMPORARY' ? 'temporary' : 'permanent',
-            options: isView ? [] : tableOptions(row),
+            options: isView ? viewOptions(rowsOf.views.get(id)?.[0]) : tableOptions(row),
             estimatedRows: row['table_rows'] == null ? null : Number(row['table_rows']),
             bytes: row['bytes'] == null ? null : Number(row['bytes']),
             definition,

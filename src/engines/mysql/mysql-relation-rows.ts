@@ -13,6 +13,7 @@ import { optional, present, text, type Row } from './mysql-catalogue-row.js';
 import { isFenceTrigger, withoutGuard } from './mysql-fence-body.js';
 import { normaliseType, type MysqlFlavor } from './mysql-flavor.js';
 import { readCalledRoutines, readTouchedRelations, type RoutineNames } from './mysql-names.js';
+import { settingsOf } from './mysql-routine-rows.js';
 import { quoteIdentifier } from './mysql-sql.js';
 import { isCaptureTrigger } from './mysql-trigger-log.js';
 
@@ -205,7 +206,8 @@ export function readTriggers(
     return !isFenceTrigger(name) && !isCaptureTrigger(name);
   });
   return own.map((row) => {
-    const body = withoutGuard(text(row, 'action_statement'));
+    // MySQL keeps the semicolon that a client of several statements sent along.
+    const body = withoutGuard(text(row, 'action_statement')).replace(/;\s*$/, '');
     const touched = readTouchedRelations(body, schema, known);
     const calls = readCalledRoutines(body, schema, callable);
     return {
@@ -219,6 +221,7 @@ export function readTriggers(
         `${text(row, 'action_timing')} ${text(row, 'event_manipulation')} ON ` +
         `${quoteIdentifier(schema)}.${quoteIdentifier(text(row, 'table_name'))} FOR EACH ROW ${body}`,
       isInherited: false,
+      settings: settingsOf(row),
       ...touched,
       ...(calls.length > 0 && { calls }),
     };
@@ -231,6 +234,18 @@ const OPTIONS: readonly (readonly [names: RegExp, write: (name: string, value: s
   [/^encryption$/, (name, value) => `/*!80016 ${name}=${value} */`],
   [/^(?:encrypted|encryption_key_id|page_compress\w+)$/, (name, value) => `/*M!100104 ${name}=${value} */`],
 ];
+
+/** What stands around the query of a view. */
+export function viewOptions(row: Row | undefined): readonly string[] {
+  if (row === undefined) return [];
+  const check = text(row, 'check_option');
+  return [
+    ...(text(row, 'security_type') === 'INVOKER' ? [INVOKER] : []),
+    ...(check === 'LOCAL' || check === 'CASCADED' ? [`WITH ${check} CHECK OPTION`] : []),
+  ];
+}
+
+export const INVOKER = 'SQL SECURITY INVOKER';
 
 export function tableOptions(row: Row): readonly string[] {
   const options: string[] = [];

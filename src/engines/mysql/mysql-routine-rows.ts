@@ -35,6 +35,7 @@ export function readRoutines(
       returns: optional(row, 'dtd_identifier'),
       isSecurityDefiner: text(row, 'security_type') === 'DEFINER',
       definition: text(row, 'statement'),
+      settings: settingsOf(row),
       ...readTouchedRelations(body, schema, known),
       calls: readCalledRoutines(body, schema, callable).filter((call) => call !== id),
       // What it runs is only known when it runs.
@@ -56,12 +57,23 @@ export function readRoutines(
       signature: '()',
       isSecurityDefiner: true,
       definition: text(row, 'statement'),
+      settings: settingsOf(row),
       ...readTouchedRelations(body, schema, known),
       calls,
       isOpaque: /\bPREPARE\b/i.test(body),
     };
   });
   return [...stored, ...scheduled];
+}
+
+/** A body means what it meant to the session that made it: `||`, double quotes, what happens to a text that is too long. */
+export function settingsOf(row: Row): Readonly<Record<string, string>> {
+  // MySQL 8 does not know it any more, and it says nothing of a body.
+  const modes = text(row, 'sql_mode')
+    .split(',')
+    .filter((mode) => mode !== 'NO_AUTO_CREATE_USER');
+  const zone = row['time_zone'];
+  return { sql_mode: modes.join(','), ...(zone != null && { time_zone: zone }) };
 }
 
 export function qualifyRoutine(sql: string, kind: string, schema: string, name: string): string {

@@ -14,6 +14,8 @@ export interface Statement {
   readonly group: string;
   /** A query that returns a row when the effect is there already: the statement is then skipped, so that a run can be repeated. */
   readonly unless?: string;
+  /** Session variables that the statement is to be run under, by name; see Routine.settings. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** What DROP takes. A part of a relation is dropped from it. */

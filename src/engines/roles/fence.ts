@@ -178,7 +178,7 @@ export interface CloseOptions extends FenceOptions {
    * Run by the opening: in its transaction, so that triggers and keys hold from the first write on; what would have to wait for readers
    * and only makes the shape stricter (identity) by attachKeys.
    */
-  readonly whenOpening?: readonly Pick<Statement, 'sql' | 'unless'>[];
+  readonly whenOpening?: readonly Pick<Statement, 'sql' | 'unless' | 'settings'>[];
 }
 
 export interface DetachedKey {

@@ -183,6 +183,14 @@ export const PLANNING = {
     example: 'public.orders belongs to shop_app',
     fix: 'Nothing to do for the move. After sync you may give the tables back: ALTER TABLE … OWNER TO …;',
   },
+  SEC404: {
+    title: 'code of the service runs as the account of dbps',
+    severity: 'warning',
+    meaning:
+      'On MySQL and MariaDB triggers, events and what is not SQL SECURITY INVOKER run as the account that made them. In the service database that is the account of dbps. When it is dropped, each statement that sets such code off fails with error 1449, writes of the application among them.',
+    example: 'orders: trigger shop.orders.touch, view shop.totals',
+    fix: "When the move is done: ALTER USER 'dbps'@'%' ACCOUNT LOCK; (what it made runs on), or make the code anew as another account before dropping it.",
+  },
   TYP402: {
     title: 'the type of the other engine holds or checks less',
     severity: 'note',

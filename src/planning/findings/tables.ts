@@ -3,6 +3,7 @@ import type { DatabaseSchema, EngineName, Relation } from '../../model/database-
 import type { Finding } from '../../model/finding.js';
 import { candidateKeys, keyIndex } from '../../model/relation-key.js';
 import type { ServicePlan } from '../../model/plan.js';
+import { relationId } from '../../model/relation-id.js';
 import type { Assignment } from '../assignment.js';
 import { finding, listed } from './finding.js';
 
@@ -149,6 +150,7 @@ export function targetFindings(
         remedy: 'after sync: ALTER TABLE … OWNER TO …; where the application must own them',
       }),
     ),
+    ...(service.targetEngine === 'mysql' ? runningAsCreator(service) : []),
     ...service.schema.extensions.map((extension) =>
       finding('TYP401', {
         ...about,
@@ -157,6 +159,31 @@ export function targetFindings(
         remedy: `SELECT * FROM pg_available_extensions WHERE name = '${extension.name}'; on the target`,
       }),
     ),
+  ];
+}
+
+function runningAsCreator({ name, schema }: ServicePlan): readonly Finding[] {
+  const code = [
+    ...schema.relations.flatMap((relation) => [
+      ...relation.triggers.map((trigger) => `trigger ${trigger.name} of ${relation.id}`),
+      ...(relation.kind === 'view' && !relation.options.includes('SQL SECURITY INVOKER')
+        ? [`view ${relation.id}`]
+        : []),
+    ]),
+    ...schema.routines
+      .filter(({ isSecurityDefiner }) => isSecurityDefiner)
+      .map(({ kind, schema: of, name: called }) => `${kind} ${relationId(of, called)}`),
+  ];
+  if (code.length === 0) return [];
+  return [
+    finding('SEC404', {
+      service: name,
+      subject: `account of dbps in ${name}`,
+      message: `${code.length > 5 ? `${code.length} triggers, views, events and routines` : listed(code)} will run as that account, and fail when it is dropped (error 1449)`,
+      data: { code: code.toSorted() },
+      remedy:
+        'when the move is done, ALTER USER … ACCOUNT LOCK instead of DROP USER (what it made runs on), or make them anew as another account',
+    }),
   ];
 }
 
