@@ -8,6 +8,7 @@ import type { ConnectionTarget } from '../model/connection-target.js';
 import { ConfigError, DatabaseError, RefusedError } from '../model/errors.js';
 import type { Finding } from '../model/finding.js';
 import type { RelationId } from '../model/relation-id.js';
+import type { TextRules } from '../model/text-rules.js';
 import type { ServiceState } from '../state/state-store.js';
 import { captureOf, openDatabase, openReadOnly } from './databases.js';
 import { refuseSourceAsTarget } from './separate-databases.js';
@@ -61,7 +62,7 @@ export async function doctor(config: Config, options: DoctorOptions = {}): Promi
   let isStateKnown = false;
   /** Service → its relations with rules, which it will have on its own database too. */
   const ruled = new Map<string, readonly RelationId[]>();
-  let sourceEncoding: string | undefined;
+  let sourceText: TextRules | undefined;
   for (const endpoint of endpoints(config, options)) {
     options.signal?.throwIfAborted();
     const opened = await reach(endpoint, checks, captureOf(config), gone, options.signal);
@@ -75,13 +76,13 @@ export async function doctor(config: Config, options: DoctorOptions = {}): Promi
           else if (state.phase === 'decommissioned') gone.add(state.service);
         }
         checks.push(...states.flatMap((state) => leaseChecks(state)));
-        sourceEncoding = await opened.preflight.encoding();
+        sourceText = await opened.preflight.textRules();
         for (const { name, relations } of staying(config, options, gone))
           ruled.set(name, (await opened.preflight.ruled?.(relations.map(({ id }) => id))) ?? []);
       }
       const own = endpoint.service === null ? [...ruled.values()].flat() : ruled.get(endpoint.service.name);
       checks.push(
-        ...(await preflight(opened, endpoint, config, { ruled: own ?? [], sourceEncoding }, gone, options)),
+        ...(await preflight(opened, endpoint, config, { ruled: own ?? [], sourceText }, gone, options)),
       );
       // Without the state store everything would look like a leftover.
       if (isStateKnown) leftovers.push(...(await findLeftovers(opened, endpoint.where, config, alive)));
@@ -167,7 +168,7 @@ async function preflight(
   database: ReadOnlyDatabase,
   endpoint: Endpoint,
   config: Config,
-  known: { readonly ruled: readonly RelationId[]; readonly sourceEncoding: string | undefined },
+  known: { readonly ruled: readonly RelationId[]; readonly sourceText: TextRules | undefined },
   gone: ReadonlySet<string>,
   options: DoctorOptions,
 ): Promise<readonly DoctorCheck[]> {
@@ -183,7 +184,7 @@ async function preflight(
     role: isSource ? 'source' : 'target',
     relations,
     ruled: known.ruled,
-    ...(known.sourceEncoding !== undefined && { otherEncoding: known.sourceEncoding }),
+    ...(known.sourceText !== undefined && { otherText: known.sourceText }),
     walBudgetBytes: config.migration.walBudgetBytes,
     ...(endpoint.service !== null && { service: endpoint.service.name }),
     ...(options.signal !== undefined && { signal: options.signal }),

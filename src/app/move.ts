@@ -162,7 +162,7 @@ function opener(target: ConnectionTarget, capture: CaptureMethod, signal: AbortS
   const options = { applicationName: 'dbps', poolSize: 6, capture, signal };
   return {
     exists: async () => (await engineOf(target)).databaseExists(target, options),
-    createIfMissing: async () => (await engineOf(target)).createDatabaseIfMissing(target, options),
+    createIfMissing: async (like) => (await engineOf(target)).createDatabaseIfMissing(target, options, like),
     open: async () => (await engineOf(target)).open(target, options),
     openReadOnly: async () => (await engineOf(target)).openReadOnly(target, options),
   };

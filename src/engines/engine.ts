@@ -7,6 +7,7 @@
  * Words: docs/architecture.md. Protocol: docs/protocol.md.
  */
 import type { ConnectionTarget } from '../model/connection-target.js';
+import type { TextRules } from '../model/text-rules.js';
 import type { EngineName } from '../model/database-schema.js';
 import type { CaptureMethod, CaptureObserver, ChangeSource } from './roles/changes.js';
 import type { Checksum } from './roles/checksum.js';
@@ -63,8 +64,11 @@ export interface Engine {
   openReadOnly(target: ConnectionTarget, options: OpenOptions): Promise<ReadOnlyDatabase>;
   /** False when the server is there and the database is not. */
   databaseExists(target: ConnectionTarget, options: OpenOptions): Promise<boolean>;
-  /** Needs the right to create databases only when there is something to create. @returns true when this call created it. */
-  createDatabaseIfMissing(target: ConnectionTarget, options: OpenOptions): Promise<boolean>;
+  /**
+   * Needs the right to create databases only when there is something to create. @returns true when this call created it.
+   * @param like the shared database's, on the same engine: texts are to sort and change case as they did. Refused where the server cannot.
+   */
+  createDatabaseIfMissing(target: ConnectionTarget, options: OpenOptions, like?: TextRules): Promise<boolean>;
   readonly ddl: Ddl;
   readonly dumpReader?: DumpReader;
   readonly statementReader?: StatementReader;

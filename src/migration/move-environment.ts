@@ -1,5 +1,6 @@
 /** What a runner is given by whoever starts it: a command, `dbps run`, or a test. */
 import type { Database, Direction, ReadOnlyDatabase, RelationMap } from '../engines/engine.js';
+import type { TextRules } from '../model/text-rules.js';
 import type { EventSink } from '../model/events.js';
 import type { Plan, ServicePlan } from '../model/plan.js';
 import type { StateStore } from '../state/state-store.js';
@@ -35,7 +36,7 @@ export interface MoveEnvironment {
 export interface DatabaseOpener {
   exists(): Promise<boolean>;
   /** @returns true when this call created it. */
-  createIfMissing(): Promise<boolean>;
+  createIfMissing(like?: TextRules): Promise<boolean>;
   open(): Promise<Database>;
   openReadOnly(): Promise<ReadOnlyDatabase>;
 }

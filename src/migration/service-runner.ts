@@ -343,7 +343,9 @@ export class ServiceRunner {
       parameters,
       routeHook: this.#environment.routeHook,
       createTarget: async () => {
-        const isCreated = await this.#targetOpener.createIfMissing();
+        const isCreated = await this.#targetOpener.createIfMissing(
+          await this.#openLegacy().preflight.textRules(),
+        );
         this.#target ??= await this.#targetOpener.open();
         return isCreated;
       },

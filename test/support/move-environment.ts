@@ -55,7 +55,8 @@ function opener(target: ConnectionTarget, capture: CaptureMethod = 'log'): Datab
   const options = { applicationName: 'dbps test', capture };
   return {
     exists: async () => (await loadEngine(target.engine)).databaseExists(target, options),
-    createIfMissing: async () => (await loadEngine(target.engine)).createDatabaseIfMissing(target, options),
+    createIfMissing: async (like) =>
+      (await loadEngine(target.engine)).createDatabaseIfMissing(target, options, like),
     open: async () => (await loadEngine(target.engine)).open(target, options),
     openReadOnly: async () => (await loadEngine(target.engine)).openReadOnly(target, options),
   };

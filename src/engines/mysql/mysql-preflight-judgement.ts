@@ -277,9 +277,10 @@ function assessWriters(server: ServerFacts, scope: JudgementScope): PreflightChe
 
 /** Texts of another engine are compared as UTF-8, and have to go back. */
 export function assessOtherEncoding(
-  { role, otherEncoding = 'UTF8' }: Pick<PreflightRequest, 'role' | 'otherEncoding'>,
+  { role, otherText }: Pick<PreflightRequest, 'role' | 'otherText'>,
   scope: JudgementScope,
 ): readonly PreflightCheck[] {
+  const otherEncoding = otherText?.encoding ?? 'UTF8';
   if (role === 'source' || otherEncoding === 'UTF8') return [];
   return [
     problem('encoding', scope, {

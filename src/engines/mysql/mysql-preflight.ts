@@ -1,6 +1,7 @@
 /** Can this run here? Facts are read one group at a time: a group that cannot be read is "could not check", not a problem found. */
-import { parseRelationId } from '../../model/relation-id.js';
 import type { ConnectionTarget } from '../../model/connection-target.js';
+import { parseRelationId } from '../../model/relation-id.js';
+import type { TextRules } from '../../model/text-rules.js';
 import type { CaptureMethod, Preflight, PreflightCheck, PreflightRequest } from '../engine.js';
 import { readCascades } from './mysql-cascades.js';
 import { openMysqlSession, queryable, type MysqlPool, type MysqlQueryable } from './mysql-connection.js';
@@ -38,8 +39,8 @@ export class MysqlPreflight implements Preflight {
   ) {}
 
   /** Each column has its own, made with the table; texts come and go as UTF-8. */
-  encoding(): Promise<string> {
-    return Promise.resolve('UTF8');
+  textRules(): Promise<TextRules> {
+    return Promise.resolve({ encoding: 'UTF8', locale: null });
   }
 
   async checks(request: PreflightRequest): Promise<readonly PreflightCheck[]> {

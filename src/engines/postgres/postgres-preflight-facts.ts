@@ -22,11 +22,6 @@ export interface ServerFacts {
   readonly database: string;
 }
 
-export async function readEncoding(client: Queryable): Promise<string> {
-  const { rows } = await client.query<{ server_encoding: string }>('SHOW server_encoding');
-  return rows[0]?.server_encoding ?? '';
-}
-
 export async function readServer(client: Queryable): Promise<ServerFacts> {
   const { rows } = await client.query<Record<keyof ServerFacts, string | null>>(`
     SELECT current_setting('server_version_num') AS version,

@@ -1,9 +1,11 @@
 /** From facts to checks; pure. Each problem is a finding whose remedy can be pasted. */
 import type { Finding, Severity } from '../../model/finding.js';
 import { parseRelationId, relationId, type RelationId } from '../../model/relation-id.js';
+import { sameLocale, showLocale, type TextRules } from '../../model/text-rules.js';
 import type { PreflightCheck, PreflightRequest } from '../engine.js';
 import type { RelationFacts, ServerFacts, SlotFacts, TransactionFacts } from './postgres-preflight-facts.js';
-import { quoteIdentifier, quoteLiteral, quoteRelation } from './postgres-sql.js';
+import { quoteIdentifier, quoteRelation } from './postgres-sql.js';
+import { createLike } from './postgres-text-rules.js';
 
 export interface JudgementScope {
   readonly service?: string;
@@ -35,15 +37,17 @@ function problem(
   };
 }
 
-/** Rows are compared byte by byte, and have to go back: what one side can hold the other must hold too. */
-export function assessEncoding(
-  encoding: string,
-  { role, otherEncoding }: Pick<PreflightRequest, 'role' | 'otherEncoding'>,
+/** Rows are compared byte by byte, and have to go back: what one side can hold the other must hold too, and it should sort it alike. */
+export function assessText(
+  own: TextRules,
+  { role, otherText }: Pick<PreflightRequest, 'role' | 'otherText'>,
   server: Pick<ServerFacts, 'database'>,
   scope: JudgementScope,
 ): readonly PreflightCheck[] {
+  const { encoding } = own;
   const subject = `database ${server.database}`;
-  if (encoding === 'SQL_ASCII' && otherEncoding !== undefined)
+  const anew = (other: TextRules) => `make the database anew: ${createLike(server.database, other)};`;
+  if (encoding === 'SQL_ASCII' && otherText !== undefined)
     return [
       problem('encoding', scope, {
         code: 'RPL112',
@@ -52,17 +56,30 @@ export function assessEncoding(
         remedy:
           role === 'source'
             ? 'bring the database to the encoding that its applications write: pg_dump, iconv where needed, and restore into a database made with ENCODING'
-            : `make the database anew: CREATE DATABASE ${quoteIdentifier(server.database)} ENCODING ${quoteLiteral(otherEncoding)} LOCALE 'C' TEMPLATE template0;`,
+            : anew(otherText),
       }),
     ];
-  if (role === 'source' || otherEncoding === undefined || otherEncoding === encoding)
+  if (role === 'source' || otherText === undefined) return [ok('encoding', encoding)];
+  if (otherText.encoding !== encoding)
+    return [
+      problem('encoding', scope, {
+        code: 'RPL111',
+        subject,
+        message: `the encoding of ${server.database} is ${encoding}, that of the shared database ${otherText.encoding}`,
+        remedy: anew(otherText),
+      }),
+    ];
+  const { locale } = otherText;
+  if (own.locale === null || locale === null || sameLocale(own.locale, locale))
     return [ok('encoding', encoding)];
   return [
-    problem('encoding', scope, {
-      code: 'RPL111',
+    ok('encoding', encoding),
+    problem('locale', scope, {
+      code: 'RPL113',
+      severity: 'warning',
       subject,
-      message: `the encoding of ${server.database} is ${encoding}, that of the shared database ${otherEncoding}`,
-      remedy: `make the database anew: CREATE DATABASE ${quoteIdentifier(server.database)} ENCODING ${quoteLiteral(otherEncoding)} LOCALE 'C' TEMPLATE template0;`,
+      message: `texts in ${server.database} sort and change case by ${showLocale(own.locale)}, in the shared database by ${showLocale(locale)}`,
+      remedy: anew(otherText),
     }),
   ];
 }

@@ -1,11 +1,11 @@
 /** Can this run here? Facts are read one group at a time: a group that cannot be read is "could not check", not a problem found. */
 import type { ConnectionTarget } from '../../model/connection-target.js';
 import type { RelationId } from '../../model/relation-id.js';
+import type { TextRules } from '../../model/text-rules.js';
 import type { CaptureMethod, Preflight, PreflightCheck, PreflightRequest } from '../engine.js';
 import { openSession, type SessionPool } from './postgres-connection.js';
 import {
   readBackends,
-  readEncoding,
   readRelations,
   readRuled,
   readServer,
@@ -16,7 +16,7 @@ import {
   type ServerFacts,
 } from './postgres-preflight-facts.js';
 import {
-  assessEncoding,
+  assessText,
   assessLog,
   assessLogBudget,
   assessPooler,
@@ -29,6 +29,7 @@ import {
   assessTransactions,
   assessTriggerCapture,
 } from './postgres-preflight-judgement.js';
+import { readTextRules } from './postgres-text-rules.js';
 
 export class PostgresPreflight implements Preflight {
   constructor(
@@ -47,7 +48,7 @@ export class PostgresPreflight implements Preflight {
         ? [...assessLog(server, slots, scope), assessLogBudget(server, request.walBudgetBytes ?? null, scope)]
         : []),
       ...assessSlots(slots, server.database, scope),
-      ...assessEncoding(await this.encoding(), request, server, scope),
+      ...assessText(await this.textRules(), request, server, scope),
     ];
     const group = async (name: string, look: () => Promise<readonly PreflightCheck[]>) => {
       request.signal?.throwIfAborted();
@@ -87,8 +88,8 @@ export class PostgresPreflight implements Preflight {
     return checks;
   }
 
-  encoding(): Promise<string> {
-    return this.pool.use(readEncoding);
+  textRules(): Promise<TextRules> {
+    return this.pool.use((client) => readTextRules(client));
   }
 
   async ruled(relations: readonly RelationId[]): Promise<readonly RelationId[]> {

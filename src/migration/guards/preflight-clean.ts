@@ -11,17 +11,15 @@ export const preflightClean: Guard = {
     // A rule is made on the service database as well, and stays there after a rollback.
     const ruled = (await legacy.preflight.ruled?.(relationsOn('legacy', context))) ?? [];
     const target = context.targetExists ? context.target : null;
-    const [sourceEncoding, targetEncoding] = [
-      await legacy.preflight.encoding(),
-      await target?.preflight.encoding(),
-    ];
+    const sourceText = await legacy.preflight.textRules();
+    const targetText = await target?.preflight.textRules();
     const checks: PreflightCheck[] = [
       ...(await legacy.preflight.checks({
         role: 'source',
         relations: service.relations,
         ruled,
         service: service.name,
-        otherEncoding: targetEncoding ?? sourceEncoding,
+        otherText: targetText ?? sourceText,
         signal,
       })),
     ];
@@ -33,7 +31,7 @@ export const preflightClean: Guard = {
           relations,
           ruled: service.schema.relations.filter(({ rules }) => rules.length > 0).map(({ id }) => id),
           service: service.name,
-          otherEncoding: sourceEncoding,
+          otherText: sourceText,
           signal,
         })),
       );

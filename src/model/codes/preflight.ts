@@ -96,6 +96,14 @@ export const PREFLIGHT = {
     example: 'the encoding of shop is SQL_ASCII',
     fix: 'Bring the shared database to the encoding that its applications write, by a dump and a restore, before the move.',
   },
+  RPL113: {
+    title: 'the two databases sort texts differently',
+    severity: 'warning',
+    meaning:
+      'A column that names no collation goes by its database. ORDER BY, lower() and upper(), LIKE and its indexes, unique indexes on lower(…) and partitions by ranges of text mean something else on the service database.',
+    example: 'texts in orders sort and change case by C.UTF-8, in the shared database by en_US.UTF-8',
+    fix: 'Make the service database anew while it is empty, as the finding says; or know that answers come in another order. A database that provisioning makes is made like the shared one.',
+  },
   TRG315: {
     title: 'capture by triggers does not see what replicas write',
     severity: 'warning',
