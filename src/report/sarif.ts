@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import path from 'node:path';
+import type { Log, Result } from 'sarif';
 import { FINDING_CODES } from '../model/codes/index.js';
 import type { Finding } from '../model/finding.js';
 import type { Envelope } from './envelope.js';
@@ -25,7 +26,7 @@ export function sarif(
 ): string {
   const all = [...envelope.findings, ...suppressed.map(({ finding }) => finding)];
   const codes = [...new Set(all.map(({ code }) => code))].sort();
-  const log = {
+  const log: Log = {
     $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
     version: '2.1.0',
     runs: [
@@ -51,7 +52,7 @@ export function sarif(
           ...envelope.findings.map((finding) => result(finding, codes, file, root)),
           ...suppressed.map(({ finding, reason }) => ({
             ...result(finding, codes, file, root),
-            suppressions: [{ kind: 'external', justification: reason }],
+            suppressions: [{ kind: 'external' as const, justification: reason }],
           })),
         ],
       },
@@ -60,7 +61,7 @@ export function sarif(
   return `${JSON.stringify(log, null, 2)}\n`;
 }
 
-function result(finding: Finding, codes: readonly string[], file: string | null, root: string) {
+function result(finding: Finding, codes: readonly string[], file: string | null, root: string): Result {
   const place = finding.location?.file ?? file ?? 'dbps.yaml';
   return {
     ruleId: finding.code,
