@@ -21,7 +21,7 @@ const LET_IN: Readonly<Record<EngineName, (role: string) => string>> = {
   mysql: (role) =>
     // A role of MariaDB has no host; one of MySQL looks like an account.
     role.includes("'@'")
-      ? `ALTER USER ${role} IDENTIFIED BY '…' ACCOUNT UNLOCK; or, where it is a role, GRANT ${role} TO …; for each account that has it,`
+      ? `ALTER USER ${role} IDENTIFIED BY '…' ACCOUNT UNLOCK; (a role: GRANT ${role} TO …; for each account that has it)`
       : `GRANT ${role} TO …; for each account that has the role`,
 };
 
@@ -136,9 +136,9 @@ export function targetFindings(
     ...roles.map((role) =>
       finding('SEC401', {
         ...about,
-        subject: `role ${role} of ${service.name}`,
+        subject: `${role.includes("'@'") ? 'account' : 'role'} ${role} of ${service.name}`,
         message: 'is made where it is missing, without a login',
-        remedy: `${LET_IN[service.targetEngine](role)} on the service database, before its application connects`,
+        remedy: `where it was missing: ${LET_IN[service.targetEngine](role)} on the service database, before its application connects`,
       }),
     ),
     ...owners.map((owner) =>
