@@ -4,7 +4,7 @@ import { relationId } from '../../src/model/relation-id.js';
 import type { Plan } from '../../src/model/plan.js';
 import { makePlan } from '../../src/planning/make-plan.js';
 import { ENGINE_SHOP, SHOP_ON } from './engine-shop.js';
-import { startMysqlServer, type MysqlTestDatabase } from './mariadb.js';
+import { startMysqlServer, type MysqlTestDatabase, type MysqlTestServer } from './mariadb.js';
 import { shopOn, type Shop } from './move.js';
 
 async function planOf(legacy: MysqlTestDatabase, service: MysqlTestDatabase): Promise<Plan> {
@@ -25,13 +25,17 @@ async function planOf(legacy: MysqlTestDatabase, service: MysqlTestDatabase): Pr
   }
 }
 
-export async function createMysqlShop(): Promise<Shop<MysqlTestDatabase>> {
+export async function createMysqlShop(): Promise<
+  Shop<MysqlTestDatabase> & { readonly server: MysqlTestServer }
+> {
   const servers = [await startMysqlServer(), await startMysqlServer()] as const;
   const legacy = await servers[0].createDatabase(SHOP_ON.mysql);
   const service = await servers[1].createDatabase();
   const shop = await shopOn(legacy, service, () => planOf(legacy, service));
   return {
     ...shop,
+    /** Of legacy, for what only its root may do. */
+    server: servers[0],
     drop: async () => {
       await shop.drop();
       await Promise.all(servers.map((server) => server.stop()));

@@ -15,8 +15,17 @@ export const noStayingDependants: Guard = {
       relationsOn('legacy', context),
       sequencePairs(context.service).map(({ legacy }) => legacy),
     );
+    const hidden = schema.unsupported.filter(({ kind }) => kind === 'hidden');
+    for (const { name, reason, remedy = 'give the account that reads the right to see it' } of hidden)
+      context.emit({
+        type: 'finding',
+        finding: { code: 'BND152', severity: 'warning', subject: name, message: reason, remedy },
+      });
     if (dependants.length === 0)
-      return { outcome: 'ok', detail: 'nothing that stays depends on the relations' };
+      return {
+        outcome: 'ok',
+        detail: `nothing that stays${hidden.length === 0 ? '' : ', as far as it can be seen,'} depends on the relations`,
+      };
     const { ddl } = await loadEngine(context.legacy.engine);
     const findings = dependants.map(({ subject, what, relation, object }) => ({
       code: 'BND401',
